@@ -1,0 +1,240 @@
+"""What the engine decided: only these values leave it. The runtime makes them durable, then carries them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from iotrules.model.expression import Truth, Value
+from iotrules.model.inputs import FunctionUsage
+from iotrules.model.rules import Severity
+
+
+class AlertState(Enum):
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The labels that a rule's state is kept by, in the order of the rule's `by`."""
+
+    labels: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.labels)
+
+    @property
+    def text(self) -> str:
+        """Canonical JSON: what the store keys by. Never ambiguous, whatever the labels contain."""
+        return msgspec.json.encode(dict(self.labels)).decode()
+
+    @property
+    def device(self) -> str:
+        """What a person calls it: the label `device` if there is one, else the last label."""
+        return dict(self.labels).get("device") or (self.labels[-1][1] if self.labels else "")
+
+    @classmethod
+    def from_text(cls, text: str) -> Key:
+        return cls(tuple(msgspec.json.decode(text, type=dict[str, str]).items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why: the condition as written, its truth, the values it read, and the sample that decided."""
+
+    condition: str
+    truth: Truth
+    values: tuple[tuple[str, Value | None], ...]
+    sample_time: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of an alert's state. `at` is event time, `decided` the `now` of the input, both ns.
+
+    `episode` is 0 before the first firing; `number` counts within the rule and key and is never used twice.
+    """
+
+    rule: str
+    key: Key
+    episode: int
+    number: int
+    before: AlertState
+    after: AlertState
+    severity: Severity
+    at: int
+    decided: int
+    reason: str
+    summary: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Call a function. The event is completed with the device's state when it is delivered."""
+
+    id: str
+    function: str
+    key: Key
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommand:
+    """Tell a device to do something. `payload` is the wire format, byte for byte; never retained."""
+
+    id: str
+    key: Key
+    name: str
+    topic: str
+    payload: bytes
+    issued: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishMessage:
+    """Publish what a function asked for."""
+
+    id: str
+    key: Key
+    topic: str
+    payload: bytes
+
+
+Effect: TypeAlias = Invoke | SendCommand | PublishMessage
+
+_KINDS: dict[str, type[Invoke] | type[SendCommand] | type[PublishMessage]] = {
+    "invoke": Invoke,
+    "command": SendCommand,
+    "publish": PublishMessage,
+}
+
+
+def effect_kind(effect: Effect) -> str:
+    """The ledger's word for it: invoke, command or publish."""
+    return next(kind for kind, type_ in _KINDS.items() if isinstance(effect, type_))
+
+
+def effect_target(effect: Effect) -> str:
+    """The function's name, or the topic."""
+    return effect.function if isinstance(effect, Invoke) else effect.topic
+
+
+def encode_effect(effect: Effect) -> bytes:
+    return msgspec.msgpack.encode(effect)
+
+
+def decode_effect(kind: str, body: bytes) -> Effect:
+    """The effect of a ledger row; msgspec.MsgspecError or KeyError if it is none."""
+    return msgspec.msgpack.decode(body, type=_KINDS[kind])
+
+
+class CommandState(Enum):
+    """requested → sent → acknowledged → one of the rest, which are final."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    TIMED_OUT = "timed out"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChange:
+    """The state of a command after this decision. `rule` and `episode` say what asked for it."""
+
+    id: str
+    rule: str
+    episode: int
+    key: Key
+    name: str
+    state: CommandState
+    detail: str
+    issued: int
+    expires: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChange:
+    """What becomes of a ledger row: `done`, `failed`, or again `pending` with a time for the next try."""
+
+    effect: str
+    state: Literal["pending", "done", "failed"]
+    detail: str
+    next_try: int = 0
+    function: str = ""
+    usage: FunctionUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """What a device's handlers remember, after this decision; `version` counts its changes."""
+
+    key: Key
+    version: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message that was applied, decoded: for charts, off the hot path. `at` is event time."""
+
+    stream: str
+    key: Key
+    at: int
+    received: int
+    values: dict[str, Value | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that can't be used, with its reason and raw bytes."""
+
+    topic: str
+    payload: bytes
+    received: int
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Decision:
+    """All that one input caused. Filled by the engine, then only read."""
+
+    transitions: list[Transition] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    commands: list[CommandChange] = field(default_factory=list)
+    ledger: list[LedgerChange] = field(default_factory=list)
+    devices: list[DeviceState] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(counter, label) → how many: received, applied, duplicate, late, bad values, unknown, rule errors …"""
+    wake_at: int | None = None
+    changed: bool = False
+    """Did the input change what must be remembered? A tick that did not need not be journaled."""
+
+    def count(self, counter: str, label: str = "", by: int = 1) -> None:
+        self.counts[counter, label] = self.counts.get((counter, label), 0) + by
+
+
+def effect_id(rule: str, key: Key, episode: int, transition: int, step: int, n: int) -> str:
+    """The idempotency key of an effect: the same decision always names it the same, and no other decision does."""
+    labels = ",".join(f"{name}={_quoted(value)}" for name, value in key.labels)
+    return f"{rule}~{labels}~{episode}~{transition}~{step}~{n}"
+
+
+def _quoted(text: str) -> str:
+    """Percent-encoded where a character has a meaning in an effect's id."""
+    return "".join(c if c.isalnum() or c in "-_." else "".join(f"%{b:02X}" for b in c.encode()) for c in text)

@@ -1,0 +1,147 @@
+"""The checked tree of a condition: what the language hands to the engine, and what the engine walks.
+
+Every node is built by `language` from checked text only. Quantities are converted when the rule is loaded, so numbers
+here are in the unit of the field they are compared with, and durations are integer nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+Value: TypeAlias = float | str | bool
+"""What a field can hold. A missing value is None, and a condition over it is unknown (None too), never false."""
+
+Truth: TypeAlias = bool | None
+"""True, False, or None for unknown (Kleene)."""
+
+
+class WindowKind(Enum):
+    """Aggregates over the samples of the last `duration`."""
+
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    COUNT = "count"
+    SLOPE = "slope"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A constant, in the unit of what it is compared with; `text` is what the author wrote (`185 degF`)."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRef:
+    """The value of a field of the rule's stream."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRef:
+    """A capture of the topic (`device`, `site`), always text."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """An aggregate of `argument` over the samples with time in (t - duration, t].
+
+    Unknown with fewer than `min_samples` samples. `slope` is the least-squares slope per second.
+    """
+
+    kind: WindowKind
+    argument: Expression
+    duration: int
+    min_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Negate:
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    operator: Literal["+", "-", "*", "/"]
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A chain: `20 < temp < 30` has three operands and two operators."""
+
+    operands: tuple[Expression, ...]
+    operators: tuple[Literal["==", "!=", "<", "<=", ">", ">="], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`fan in ["running", "stopped"]`."""
+
+    operand: Expression
+    choices: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    operands: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    operands: tuple[Expression, ...]
+
+
+Expression: TypeAlias = (
+    Number | Text | Flag | FieldRef | LabelRef | Window | Negate | Arithmetic | Comparison | Membership | Not | And | Or
+)
+
+
+def children(node: Expression) -> tuple[Expression, ...]:
+    """The direct operands of a node, in reading order."""
+    match node:
+        case Number() | Text() | Flag() | FieldRef() | LabelRef():
+            return ()
+        case Window(argument=inner) | Negate(operand=inner) | Not(operand=inner):
+            return (inner,)
+        case Arithmetic(left=left, right=right):
+            return (left, right)
+        case Membership(operand=operand, choices=choices):
+            return (operand, *choices)
+        case Comparison(operands=operands) | And(operands=operands) | Or(operands=operands):
+            return operands
+
+
+def windows(node: Expression) -> tuple[Window, ...]:
+    """Every window in the tree, outermost first."""
+    here = (node,) if isinstance(node, Window) else ()
+    return here + tuple(window for child in children(node) for window in windows(child))
+
+
+def fields(node: Expression) -> frozenset[str]:
+    """The names of all fields that the tree reads."""
+    here = frozenset({node.name}) if isinstance(node, FieldRef) else frozenset()
+    return here.union(*(fields(child) for child in children(node)))

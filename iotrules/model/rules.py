@@ -1,0 +1,237 @@
+"""Checked rules: what `language` makes of rule files and what `engine` compiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Literal, TypeAlias
+
+from iotrules.model.expression import Expression
+
+
+class Severity(IntEnum):
+    """Ordered: a higher number is worse."""
+
+    INFO = 0
+    MINOR = 1
+    MAJOR = 2
+    CRITICAL = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class FieldType(Enum):
+    NUMBER = "number"
+    TEXT = "text"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something was written; `line` counts from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value that a stream's messages carry; `path` are the keys to it in the JSON object."""
+
+    name: str
+    path: tuple[str, ...]
+    type: FieldType
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    one_of: tuple[str, ...] = ()
+    coerce_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventTime:
+    """Where a message says when it was measured. Farther ahead of our clock than `ahead` ns: arrival time is used."""
+
+    path: tuple[str, ...]
+    format: Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
+    ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A kind of telemetry. `topic` are the levels of its topic; a level is literal text or a capture."""
+
+    name: str
+    topic: TopicPattern
+    fields: tuple[Field, ...]
+    time: EventTime | None
+    id_paths: tuple[tuple[str, ...], ...]
+    interval: int | None
+    location: Location
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        return self.topic.captures
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPattern:
+    """`site/{site}/dev/{device}/env`: levels that are text or captures (captures as `{name}`)."""
+
+    text: str
+    levels: tuple[tuple[bool, str], ...]
+    """Per level: is it a capture, and its text or the capture's name."""
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        return tuple(text for is_capture, text in self.levels if is_capture)
+
+    @property
+    def filter(self) -> str:
+        """The MQTT topic filter that receives all topics of this pattern."""
+        return "/".join("+" if is_capture else text for is_capture, text in self.levels)
+
+    def match(self, topic: str) -> tuple[str, ...] | None:
+        """The captures' values in order, or None if the topic does not fit."""
+        parts = topic.split("/")
+        if len(parts) != len(self.levels):
+            return None
+        captured = []
+        for part, (is_capture, text) in zip(parts, self.levels, strict=True):
+            if is_capture:
+                captured.append(part)
+            elif part != text:
+                return None
+        return tuple(captured)
+
+    def fill(self, labels: dict[str, str]) -> str:
+        """The topic with the captures replaced by `labels`; KeyError if one is not given."""
+        return "/".join(labels[text] if is_capture else text for is_capture, text in self.levels)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTopics:
+    """Where commands go and where devices answer."""
+
+    topic: TopicPattern
+    ack: TopicPattern
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A `{name:format}` of a template; `format` is checked when loaded (`.1f`, or empty)."""
+
+    name: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text for people: literal parts and slots in turn."""
+
+    parts: tuple[str | Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A duration in ns, or a multiple of the key's reporting interval; exactly one is set."""
+
+    nanoseconds: int | None = None
+    intervals: float | None = None
+
+
+NO_HOLD = Hold(nanoseconds=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """What ends an alert: `when` None means `the rule's condition is false`."""
+
+    when: Expression | None
+    hold: Hold
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A truth about a key over time."""
+
+    when: Expression
+    hold: Hold
+    clear: Clear
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Silence of a key for `hold`; keys silent for longer than `seen_within` ns are not expected any more."""
+
+    hold: Hold
+    seen_within: int
+
+
+class At(Enum):
+    """The transition at which a step runs."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeStep:
+    function: str
+    at: At
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStep:
+    """A command sent by the rule itself; `expires` and `ack_within` in ns from the moment it is issued."""
+
+    command: str
+    args: tuple[tuple[str, float | str | bool], ...]
+    at: At
+    expires: int
+    ack_within: int
+
+
+Step: TypeAlias = InvokeStep | CommandStep
+
+
+class Missing(Enum):
+    """What an unknown condition does."""
+
+    HOLD = "hold"
+    FALSE = "false"
+    TRUE = "true"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    name: str
+    stream: str
+    by: tuple[str, ...]
+    body: Condition | Absence
+    severity: Severity
+    labels: tuple[tuple[str, str], ...]
+    summary: Template
+    description: str
+    runbook: str
+    steps: tuple[Step, ...]
+    alert: bool
+    dry_run: bool
+    missing: Missing
+    location: Location
+    meaning: str
+    """A hash of the parts that decide (stream, by, condition, holds, clear, missing), not of words and severity."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rule files together, checked."""
+
+    streams: dict[str, Stream] = field(default_factory=dict)
+    commands: CommandTopics | None = None
+    rules: dict[str, Rule] = field(default_factory=dict)

@@ -1,0 +1,155 @@
+"""What the runtime asks of the world: Protocols that the adapters implement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from iotrules.model.decisions import Decision, Effect, Reading
+from iotrules.model.inputs import Arrival, FunctionUsage, Input
+from iotrules.model.rules import RuleSet
+
+
+class Clock(Protocol):
+    """Where time comes from; it is never read anywhere else."""
+
+    def now(self) -> int:
+        """Wall clock, ns since the Unix epoch."""
+        ...
+
+
+AckToken = object
+"""Opaque: what a transport needs to acknowledge one message."""
+
+OnBatch = Callable[[Sequence[tuple[Arrival, AckToken]]], None]
+"""Takes everything a transport has read, once per read, on the event loop's thread."""
+
+
+class Transport(Protocol):
+    """A connection to a broker: at least once in both directions, acknowledged by hand."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def generation(self) -> int:
+        """How many times a connection was made; with each, the broker resends what was not acknowledged."""
+        ...
+
+    async def start(self, filters: Sequence[str], on_batch: OnBatch) -> None:
+        """Connect (retrying for ever in the background after the first success), subscribe, and begin to hand over.
+
+        Raises UnavailableError if the broker can't be reached or refuses us at first.
+        """
+        ...
+
+    def acknowledge(self, tokens: Sequence[AckToken]) -> None:
+        """Tell the broker that these messages are ours now. Tokens of an earlier connection are ignored: it resends."""
+        ...
+
+    async def publish(self, topic: str, payload: bytes, *, expires_in: float | None = None) -> None:
+        """Publish at QoS 1, not retained; returns when the broker has it. UnavailableError if it doesn't take it."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What one attempt to run a function gave: an answer (JSON bytes), or an error in Lambda's words."""
+
+    answer: bytes | None
+    error_type: str
+    error_message: str
+    usage: FunctionUsage
+
+
+class Functions(Protocol):
+    """Runs handlers. An attempt never raises for what the handler did: that is in the result."""
+
+    async def start(self) -> None: ...
+
+    def names(self) -> frozenset[str]:
+        """The functions that can be invoked."""
+        ...
+
+    async def invoke(self, function: str, event: bytes, request_id: str) -> FunctionResult:
+        """Run `function` once on `event` (JSON). KeyError for an unknown function."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """An effect that has not been delivered yet."""
+
+    effect: Effect
+    attempts: int
+    next_try: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One input with what it caused, to be committed."""
+
+    sequence: int
+    now: int
+    value: Input
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a store held: the last complete snapshot, and the journal after it, oldest first."""
+
+    snapshot: dict[str, bytes]
+    entries: Sequence[tuple[int, int, Input]]
+    """(sequence, now, input)"""
+    sequence: int
+    """The last sequence in the journal; 0 for a new store."""
+    pending: Sequence[LedgerRow]
+
+
+class Store(Protocol):
+    """The durable side: a journal, the views that people read, the ledger, snapshots."""
+
+    async def open(self) -> Recovered:
+        """Open or create. StateError: damaged, or of a newer version. UnavailableError: full, read-only, locked."""
+        ...
+
+    async def commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
+        """One transaction: the inputs and everything they caused; `rules` are those in use after them.
+
+        UnavailableError leaves the store as it was.
+        """
+        ...
+
+    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
+        """The parts of the engine's state that changed since the last one, as of `sequence` (None: gone)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class History(Protocol):
+    """A bounded store of decoded telemetry, for charts. Losing some of it loses no decision."""
+
+    async def open(self) -> None: ...
+
+    async def append(self, readings: Sequence[Reading]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Observer(Protocol):
+    """Told of every committed decision, once, in order, off the path to durability (metrics, logs)."""
+
+    def recovered(self, undelivered: int) -> None:
+        """The engine is as the store says; so many effects wait in the ledger."""
+        ...
+
+    def committed(self, entries: Sequence[Entry], seconds: float) -> None:
+        """`seconds`: how long deciding and committing took."""
+        ...
