@@ -1,0 +1,8 @@
+"""Rule files to checked rules: grammar, names, types and units, refused with every problem at its place."""
+
+from iotrules.language.files import read_directory
+from iotrules.language.loading import check_expression, load_files
+from iotrules.language.thresholds import thresholds
+from iotrules.language.unparse import unparse
+
+__all__ = ["check_expression", "load_files", "read_directory", "thresholds", "unparse"]

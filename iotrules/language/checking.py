@@ -1,0 +1,322 @@
+"""Syntax trees against a stream: names, types and units, to the checked tree that the engine walks.
+
+House rule: a problem is noted and the walk goes on, so that one condition shows all of its problems; what is
+wrong has the type None, which fits everything.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from iotrules.language.parser import parse_syntax
+from iotrules.language.quantities import Measure, add, multiply
+from iotrules.language.syntax import (
+    Binary,
+    Call,
+    Chain,
+    ExpressionError,
+    In,
+    Literal,
+    Logic,
+    Name,
+    Syntax,
+    Unary,
+)
+from iotrules.language.typed import A, Checker, Scope, Typed, fit_pair, need, settled
+from iotrules.language.words import LATER, WINDOWS
+from iotrules.model.expression import (
+    And,
+    Arithmetic,
+    Comparison,
+    Expression,
+    FieldRef,
+    Flag,
+    LabelRef,
+    Membership,
+    Negate,
+    Not,
+    Number,
+    Or,
+    Text,
+    Window,
+    WindowKind,
+    fields,
+)
+from iotrules.model.rules import FieldType
+from iotrules.yamlfile import nearest, quoted
+
+MAX_MIN_SAMPLES = 1_000_000
+_DEFAULT_MIN_SAMPLES = {"avg": 1, "min": 1, "max": 1, "count": 0, "slope": 2}
+_NUMBER, _TEXT, _FLAG = FieldType.NUMBER, FieldType.TEXT, FieldType.FLAG
+
+
+def check_condition(text: str, scope: Scope) -> tuple[Expression | None, list[ExpressionError]]:
+    """The checked tree of a condition's text, or None and all of its problems."""
+    try:
+        syntax = parse_syntax(text)
+    except ExpressionError as error:
+        return None, [error]
+    checker = Checker(scope)
+    typed = _check(checker, syntax)
+    _need_condition(checker, typed)
+    return (None if checker.problems else typed.node), checker.problems
+
+
+def _need_condition(checker: Checker, typed: Typed) -> None:
+    if typed.type in (_NUMBER, _TEXT):
+        hint = "compare it with something, such as temp > 85"
+        checker.wrong(typed.start, f"expected a condition, got {A[typed.type]}", hint)
+    elif not typed.reads:
+        checker.wrong(typed.start, "the condition is always the same: it reads no field", "name a field of the stream")
+
+
+def _check(checker: Checker, syntax: Syntax) -> Typed:
+    match syntax:
+        case Literal():
+            return _literal(syntax)
+        case Name():
+            return _name(checker, syntax)
+        case Call():
+            return _call(checker, syntax)
+        case Unary(operator="not"):
+            return _negation(checker, syntax)
+        case Unary():
+            return _sign(checker, syntax)
+        case Binary():
+            return _arithmetic(checker, syntax)
+        case Chain():
+            return _chain(checker, syntax)
+        case In():
+            return _membership(checker, syntax)
+        case Logic():
+            return _logic(checker, syntax)
+    assert_never(syntax)
+
+
+def _literal(syntax: Literal) -> Typed:
+    match syntax.kind:
+        case "text":
+            return Typed(Text(str(syntax.value)), _TEXT, Measure(), syntax.start)
+        case "flag":
+            return Typed(Flag(bool(syntax.value)), _FLAG, Measure(), syntax.start)
+    value = float(syntax.value)
+    measure = Measure() if syntax.kind == "number" else Measure(pending=syntax)
+    return Typed(Number(value, syntax.text), _NUMBER, measure, syntax.start)
+
+
+def _name(checker: Checker, syntax: Name) -> Typed:
+    scope, name = checker.scope, syntax.name
+    if found := scope.fields.get(name):
+        measure = Measure(unit=found.unit, kind="point")
+        return Typed(FieldRef(name), found.type, measure, syntax.start, reads=True, names=found.one_of)
+    if name in scope.labels:
+        return Typed(LabelRef(name), _TEXT, Measure(), syntax.start, reads=True)
+    if name in scope.other_labels:
+        hint = f"add {name} to by"
+        return checker.wrong(syntax.start, f"{name} is a capture that the rule's by leaves out", hint)
+    if name in WINDOWS | LATER:
+        return checker.wrong(syntax.start, f"{name} is a function", f"write {name}(…)")
+    valid = [*scope.fields, *scope.labels]
+    message = f"unknown name {quoted(name)}{nearest(name, valid)}"
+    return checker.wrong(syntax.start, message, f"stream {scope.stream} has {', '.join(sorted(valid)) or 'no fields'}")
+
+
+def _call(checker: Checker, syntax: Call) -> Typed:
+    name = syntax.function
+    if name not in WINDOWS:
+        if name in LATER:
+            message = f"{name}() is part of the rule language but not supported by this version"
+            return checker.wrong(syntax.start, message)
+        return checker.wrong(syntax.start, f"unknown function {quoted(name)}{nearest(name, WINDOWS | LATER)}")
+    if checker.in_window:
+        return checker.wrong(syntax.start, f"{name}() inside another window", "windows can't be nested")
+    if len(syntax.arguments) != 2:
+        hint = f"write {name}(x, 10m), or {name}(x, 10m, min_samples=5)"
+        return checker.wrong(syntax.start, f"{name}() takes a value and a duration", hint)
+    return _window(checker, syntax, WindowKind(name))
+
+
+def _window(checker: Checker, syntax: Call, kind: WindowKind) -> Typed:
+    before = len(checker.problems)
+    checker.in_window = True
+    inner = _check(checker, syntax.arguments[0])
+    checker.in_window = False
+    duration = _window_duration(checker, syntax)
+    least = _min_samples(checker, syntax, kind)
+    if kind is not WindowKind.COUNT:
+        need(checker, inner, _NUMBER, f"{kind.value}() takes a number")
+    if inner.type is not None and not fields(inner.node):
+        checker.wrong(inner.start, f"{kind.value}() of something that reads no field", "name a field of the stream")
+    if len(checker.problems) > before:
+        return Typed(Flag(False), None, Measure(), syntax.start, reads=True)
+    node = Window(kind, inner.node, duration, least)
+    return Typed(node, _NUMBER, _window_measure(kind, inner.measure), syntax.start, reads=True)
+
+
+def _window_measure(kind: WindowKind, inner: Measure) -> Measure:
+    if kind is WindowKind.COUNT:
+        return Measure(counted=True)
+    if kind is WindowKind.SLOPE:
+        return Measure(unit=f"{inner.unit}/s" if inner.unit else "", kind="interval")
+    return inner
+
+
+def _window_duration(checker: Checker, syntax: Call) -> int:
+    given = syntax.arguments[1]
+    if isinstance(given, Literal) and given.kind == "duration" and float(given.value) > 0:
+        return int(given.value)
+    if syntax.function in ("min", "max") and not isinstance(given, Literal):
+        message = f"the {syntax.function} of two values is not supported by this version"
+        checker.wrong(given.start, message, f"over time it is {syntax.function}(x, 10m)")
+    else:
+        checker.wrong(given.start, f"{syntax.function}() needs a duration here", "write one without a space, as in 10m")
+    return 1
+
+
+def _min_samples(checker: Checker, syntax: Call, kind: WindowKind) -> int:
+    least = _DEFAULT_MIN_SAMPLES[kind.value]
+    for index, (name, value) in enumerate(syntax.options):
+        if name != "min_samples":
+            message = f"{kind.value}() has no argument {quoted(name)}{nearest(name, ['min_samples'])}"
+            checker.wrong(value.start, message)
+        elif index:
+            checker.wrong(value.start, "min_samples is given twice")
+        else:
+            least = _sample_count(checker, value, kind)
+    return least
+
+
+def _sample_count(checker: Checker, value: Syntax, kind: WindowKind) -> int:
+    lowest = 2 if kind is WindowKind.SLOPE else 1
+    if isinstance(value, Literal) and value.kind == "number":
+        number = float(value.value)
+        if number.is_integer() and lowest <= number <= MAX_MIN_SAMPLES:
+            return int(number)
+    message = f"min_samples is a whole number from {lowest} to {MAX_MIN_SAMPLES}"
+    checker.wrong(value.start, message)
+    return lowest
+
+
+def _negation(checker: Checker, syntax: Unary) -> Typed:
+    inner = _check(checker, syntax.operand)
+    need(checker, inner, _FLAG, "not takes a condition")
+    _need_reading(checker, inner)
+    return Typed(Not(inner.node), _FLAG, Measure(), syntax.start, reads=True)
+
+
+def _need_reading(checker: Checker, typed: Typed) -> None:
+    if typed.type is _FLAG and not typed.reads:
+        checker.wrong(typed.start, "this part of the condition is always the same", "leave it out")
+
+
+def _logic(checker: Checker, syntax: Logic) -> Typed:
+    operands = [_check(checker, operand) for operand in syntax.operands]
+    for operand in operands:
+        need(checker, operand, _FLAG, f"{syntax.operator} joins conditions")
+        _need_reading(checker, operand)
+    nodes = tuple(operand.node for operand in operands)
+    node: Expression = And(nodes) if syntax.operator == "and" else Or(nodes)
+    return Typed(node, _FLAG, Measure(), syntax.start, reads=True)
+
+
+def _sign(checker: Checker, syntax: Unary) -> Typed:
+    inner = _check(checker, syntax.operand)
+    if not need(checker, inner, _NUMBER, "- takes a number"):
+        return Typed(inner.node, None, Measure(), syntax.start, reads=True)
+    inner = settled(checker, inner)
+    return Typed(Negate(inner.node), inner.type, multiply(inner.measure, Measure(), "*"), syntax.start, inner.reads)
+
+
+def _arithmetic(checker: Checker, syntax: Binary) -> Typed:
+    left, right = _check(checker, syntax.left), _check(checker, syntax.right)
+    why = f"{syntax.operator} takes numbers"
+    fine = [need(checker, operand, _NUMBER, why) for operand in (left, right)]
+    if not all(fine):
+        return Typed(left.node, None, Measure(), syntax.start, reads=True)
+    if syntax.operator == "/" and isinstance(right.node, Number) and right.node.value == 0:
+        return checker.wrong(right.start, "division by zero")
+    joined = _added if syntax.operator in ("+", "-") else _multiplied
+    return joined(checker, syntax, left, right)
+
+
+def _added(checker: Checker, syntax: Binary, left: Typed, right: Typed) -> Typed:
+    minuend = syntax.operator == "-" and left.measure.pending is not None
+    left, right = fit_pair(checker, left, right, interval=not minuend)
+    if left.type is None or right.type is None:
+        return Typed(left.node, None, Measure(), syntax.start, reads=True)
+    node = Arithmetic(syntax.operator, left.node, right.node)
+    measure = add(left.measure, right.measure, syntax.operator)
+    return Typed(node, _NUMBER, measure, syntax.start, left.reads or right.reads)
+
+
+def _multiplied(checker: Checker, syntax: Binary, left: Typed, right: Typed) -> Typed:
+    left, right = settled(checker, left), settled(checker, right)
+    if left.type is None or right.type is None:
+        return Typed(left.node, None, Measure(), syntax.start, reads=True)
+    node = Arithmetic(syntax.operator, left.node, right.node)
+    measure = multiply(left.measure, right.measure, syntax.operator)
+    return Typed(node, _NUMBER, measure, syntax.start, left.reads or right.reads)
+
+
+def _chain(checker: Checker, syntax: Chain) -> Typed:
+    operands = [_check(checker, operand) for operand in syntax.operands]
+    for index, operator in enumerate(syntax.operators):
+        _comparable(checker, operands, index, operator)
+    node = Comparison(tuple(operand.node for operand in operands), syntax.operators)
+    return Typed(node, _FLAG, Measure(), syntax.start, reads=True)
+
+
+def _comparable(checker: Checker, operands: list[Typed], index: int, operator: str) -> None:
+    """Check the neighbours at `index` and put them into one unit."""
+    left, right = operands[index], operands[index + 1]
+    if left.type is None or right.type is None:
+        return
+    if left.type is not right.type:
+        message = f"{A[left.type]} compared with {A[right.type]}"
+        operands[index + 1] = checker.wrong(right.start, message, _type_hint(left, right))
+    elif not left.reads and not right.reads:
+        operands[index + 1] = checker.wrong(left.start, "a comparison of constants is always the same", "leave it out")
+    elif left.type is not _NUMBER and operator not in ("==", "!="):
+        checker.wrong(right.start, f"{operator} compares numbers, not {A[left.type]}", "use == or !=")
+    elif left.type is _NUMBER:
+        operands[index], operands[index + 1] = fit_pair(checker, left, right)
+    else:
+        _known_choice(checker, left, right)
+
+
+def _type_hint(left: Typed, right: Typed) -> str:
+    kinds = {left.type, right.type}
+    if kinds == {_NUMBER, _TEXT}:
+        return "numbers stand without quotes; a field that arrives as text can say coerce: number"
+    return "a flag stands alone: write seen, or not seen" if _FLAG in kinds else ""
+
+
+def _known_choice(checker: Checker, left: Typed, right: Typed) -> None:
+    for one, other in ((left, right), (right, left)):
+        if one.names and isinstance(other.node, Text) and other.node.value not in one.names:
+            message = f"the value is never {quoted(other.node.value)}{nearest(other.node.value, one.names)}"
+            checker.wrong(other.start, message, f"one_of says {', '.join(one.names)}")
+
+
+def _membership(checker: Checker, syntax: In) -> Typed:
+    operand = _check(checker, syntax.operand)
+    choices = [_check(checker, choice) for choice in syntax.choices]
+    if operand.type is not None and not operand.reads:
+        checker.wrong(operand.start, "in takes a field on its left")
+    fitted = [_choice(checker, operand, choice) for choice in choices]
+    node = Membership(operand.node, tuple(choice.node for choice in fitted))
+    return Typed(node, _FLAG, Measure(), syntax.start, reads=True)
+
+
+def _choice(checker: Checker, operand: Typed, choice: Typed) -> Typed:
+    if choice.type is None or operand.type is None:
+        return choice
+    if choice.reads:
+        return checker.wrong(choice.start, "the list of in holds constants only", "compare with == and join with or")
+    if choice.type is not operand.type:
+        message = f"{A[operand.type]} compared with {A[choice.type]}"
+        return checker.wrong(choice.start, message, _type_hint(operand, choice))
+    if choice.type is _NUMBER:
+        return fit_pair(checker, operand, choice)[1]
+    _known_choice(checker, operand, choice)
+    return choice

@@ -1,0 +1,83 @@
+"""The shape of rule files: keys and plain types. What values mean is checked where they are used."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the rule language that a later version will know."""
+
+
+class TimeDocument(_Document):
+    later = frozenset({"on_late"})
+    field: str
+    format: Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
+    late: str | float | None = None
+    ahead: str | float | None = None
+
+
+class FieldDocument(_Document):
+    unit: str | None = None
+    range: list[float] | None = None
+    one_of: list[str] | None = None
+    path: str | None = None
+    type: Literal["number", "text", "flag"] | None = None
+    coerce: Literal["number"] | None = None
+
+
+class StreamDocument(_Document):
+    later = frozenset({"partial", "fresh", "max_samples", "max_gap", "every", "on_late", "transport"})
+    topic: str
+    time: TimeDocument | None = None
+    id: str | list[str] | None = None
+    interval: str | float | None = None
+    fields: dict[str, FieldDocument | None] = Field(default_factory=dict)
+
+
+class CommandsDocument(_Document):
+    topic: str
+    ack: str
+
+
+class ClearDocument(_Document):
+    when: str | None = None
+    for_: str | float | None = Field(None, alias="for")
+
+
+class StepDocument(_Document):
+    later = frozenset({"to", "retry", "publish", "set", "guard"})
+    invoke: str | None = None
+    command: str | None = None
+    args: dict[str, str | float | bool] | None = None
+    expires: str | float | None = None
+    ack_within: str | float | None = None
+    at: Literal["firing", "resolved"] = "firing"
+
+
+class RuleDocument(_Document):
+    later = frozenset({
+        "levels", "across", "fresh", "min_members", "sequence", "within", "matching", "as", "only",
+        "inhibit", "cooldown", "downtime", "params", "use", "with", "only_keys", "sql", "every", "max_gap"
+    })  # fmt: skip
+    from_: str | list[str] | None = Field(None, alias="from")
+    by: list[str] | None = None
+    when: str | None = None
+    for_: str | float | None = Field(None, alias="for")
+    clear: Any = None
+    severity: Literal["info", "minor", "major", "critical"] = "minor"
+    labels: dict[str, str] = Field(default_factory=dict)
+    summary: str | None = None
+    description: str = ""
+    runbook: str = ""
+    absent: str | None = None
+    expect: str | None = None
+    do: list[Any] = Field(default_factory=list)
+    """Each one a StepDocument, checked on its own."""
+    alert: bool = True
+    missing: Literal["hold", "false", "true", "error"] | bool = "hold"
+    dry_run: bool = False

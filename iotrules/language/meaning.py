@@ -1,0 +1,65 @@
+"""A hash of what a rule decides by: with the same one, two rules fire and clear alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from iotrules.language.unparse import unparse
+from iotrules.model.expression import Expression, fields
+from iotrules.model.rules import Absence, Condition, Field, Hold, Missing, Stream
+
+
+def meaning(stream: Stream, by: tuple[str, ...], body: Condition | Absence, missing: Missing) -> str:
+    """16 hex digits over the stream, the fields that are read, by, conditions, holds and missing."""
+    parts = {
+        "stream": [stream.name, stream.topic.text, _time(stream)],
+        "by": by,
+        "body": _condition(stream, body) if isinstance(body, Condition) else _absence(stream, body),
+        "missing": missing.value,
+    }
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _time(stream: Stream) -> list[Any] | None:
+    return [stream.time.path, stream.time.format] if stream.time else None
+
+
+def _condition(stream: Stream, body: Condition) -> list[Any]:
+    read = fields(body.when) | (fields(body.clear.when) if body.clear.when else frozenset())
+    return [
+        _text(body.when),
+        _hold(stream, body.hold),
+        _text(body.clear.when) if body.clear.when else None,
+        _hold(stream, body.clear.hold),
+        [_field(field) for field in sorted(stream.fields, key=lambda f: f.name) if field.name in read],
+    ]
+
+
+def _absence(stream: Stream, body: Absence) -> list[Any]:
+    return [_hold(stream, body.hold), body.seen_within]
+
+
+def _text(node: Expression) -> str:
+    return unparse(node, canonical=True)
+
+
+def _hold(stream: Stream, hold: Hold) -> list[Any]:
+    interval = stream.interval if hold.intervals is not None else None
+    return [hold.nanoseconds, hold.intervals, interval]
+
+
+def _field(field: Field) -> list[Any]:
+    choices = sorted(field.one_of)
+    return [
+        field.name,
+        field.path,
+        field.type.value,
+        field.unit,
+        field.low,
+        field.high,
+        choices,
+        field.coerce_number,
+    ]

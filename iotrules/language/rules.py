@@ -1,0 +1,219 @@
+"""`rules:` of rule files: a document and its stream to a checked rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from iotrules.language.checking import check_condition
+from iotrules.language.documents import ClearDocument, RuleDocument
+from iotrules.language.meaning import meaning
+from iotrules.language.parser import parse_syntax
+from iotrules.language.parts import Part
+from iotrules.language.steps import build_steps
+from iotrules.language.summaries import default_summary, read_summary
+from iotrules.language.syntax import ExpressionError
+from iotrules.language.typed import Scope
+from iotrules.model.expression import Expression
+from iotrules.model.rules import (
+    NO_HOLD,
+    Absence,
+    Clear,
+    CommandTopics,
+    Condition,
+    Hold,
+    Missing,
+    Rule,
+    Severity,
+    Stream,
+)
+from iotrules.model.times import DAY
+from iotrules.yamlfile import Mapping as MappingNode
+from iotrules.yamlfile import check_node, nearest, node_at, quoted
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
+_SEEN_WITHIN = 7 * DAY
+_ONLY_WITH_CONDITION = ("when", "clear", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What rules are checked against. A stream is None if it is declared but has problems of its own."""
+
+    streams: Mapping[str, Stream | None]
+    commands: CommandTopics | None
+    commands_declared: bool
+
+
+def build_rule(part: Part, around: Surroundings) -> Rule | None:
+    """The rule, or None with its problems noted."""
+    before = len(part.problems)
+    if not _NAME.fullmatch(part.name):
+        part.wrong("a rule's name is letters, digits, _ . - and begins with a letter or digit, at most 100 long")
+    document = part.document(RuleDocument)
+    if document is None:
+        return None
+    rule = _rule(part, document, around)
+    return rule if len(part.problems) == before else None
+
+
+def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
+    stream = _stream(part, document, around)
+    by = _by(part, document, stream)
+    scope = _scope(stream, by) if stream else None
+    body = _absence(part, document) if document.absent is not None else _condition(part, document, scope)
+    steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by if stream else None)
+    if stream is None or scope is None or body is None:
+        return None
+    readable = scope if isinstance(body, Condition) else Scope(stream.name, {}, by)
+    missing = _missing(document)
+    summary = read_summary(part, document.summary, readable) or default_summary(stream, by, body)
+    return Rule(
+        name=part.name,
+        stream=stream.name,
+        by=by,
+        body=body,
+        severity=Severity[document.severity.upper()],
+        labels=tuple(document.labels.items()),
+        summary=summary,
+        description=document.description,
+        runbook=document.runbook,
+        steps=steps,
+        alert=document.alert,
+        dry_run=document.dry_run,
+        missing=missing,
+        location=part.location,
+        meaning=meaning(stream, by, body, missing),
+    )
+
+
+def _missing(document: RuleDocument) -> Missing:
+    """YAML reads an unquoted `missing: false` as a flag."""
+    given = document.missing
+    return Missing(str(given).lower() if isinstance(given, bool) else given)
+
+
+def _stream(part: Part, document: RuleDocument, around: Surroundings) -> Stream | None:
+    key = "absent" if document.absent is not None else "from"
+    name = document.absent if document.absent is not None else document.from_
+    if document.absent is not None and document.from_ is not None:
+        part.wrong_key("a rule has from or absent, not both", "from")
+    if isinstance(name, list):
+        part.wrong("several streams in from are not supported by this version", "from", hint="name one stream")
+        return None
+    if name is None:
+        _missing_stream(part)
+        return None
+    if name not in around.streams:
+        hint = f"streams: {', '.join(sorted(around.streams)) or 'none is declared'}"
+        part.wrong(f"unknown stream {quoted(name)}{nearest(name, around.streams)}", key, hint=hint)
+    return around.streams.get(name)
+
+
+def _missing_stream(part: Part) -> None:
+    """Silent where a key of a later version, or a wrong value, was refused already."""
+    if not any(node_at(part.node, [key]) for key in ("from", "absent", "sequence", "sql", "use", "across", "params")):
+        part.wrong("the rule names no stream", hint="say from: STREAM and when: CONDITION, or absent: STREAM")
+
+
+def _by(part: Part, document: RuleDocument, stream: Stream | None) -> tuple[str, ...]:
+    captures = stream.captures if stream else ()
+    if document.by is None or stream is None:
+        return captures
+    for index, name in enumerate(document.by):
+        if name not in captures:
+            hint = f"the topic of {stream.name} has {', '.join(captures) or 'no captures'}"
+            part.wrong(f"{quoted(name)} is no capture{nearest(name, captures)}", "by", index, hint=hint)
+        elif name in document.by[:index]:
+            part.wrong(f"{quoted(name)} is here twice", "by", index)
+    return tuple(document.by)
+
+
+def _scope(stream: Stream, by: tuple[str, ...]) -> Scope:
+    others = tuple(name for name in stream.captures if name not in by)
+    return Scope(stream.name, {field.name: field for field in stream.fields}, by, others)
+
+
+def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | None:
+    if document.expect is not None:
+        part.wrong_key("expect belongs to a rule with absent", "expect")
+    hold = part.hold(document.for_, NO_HOLD, "for")
+    clear = _clear(part, document.clear, scope)
+    if document.when is None:
+        if isinstance(document.from_, str) and not node_at(part.node, ["when"]) and not _has_later(part):
+            part.wrong("the rule has no condition", hint="say when: CONDITION")
+        return None
+    when = _expression(part, document.when, scope, "when")
+    if when is None or clear is None:
+        return None
+    return Condition(when, hold, clear, " ".join(document.when.split()))
+
+
+def _has_later(part: Part) -> bool:
+    return any(node_at(part.node, [key]) for key in RuleDocument.later)
+
+
+def _expression(part: Part, text: str, scope: Scope | None, *path: str) -> Expression | None:
+    """The condition at `path`. Without a scope (its stream has problems) only its grammar is checked."""
+    if scope is None:
+        try:
+            parse_syntax(text)
+        except ExpressionError as error:
+            part.wrong_inside(error, *path)
+        return None
+    when, problems = check_condition(text, scope)
+    for problem in sorted(problems, key=lambda found: found.offset):
+        part.wrong_inside(problem, *path)
+    return when
+
+
+def _clear(part: Part, given: object, scope: Scope | None) -> Clear | None:
+    if given is None:
+        return Clear(None, NO_HOLD, "")
+    if isinstance(given, str):
+        when = _expression(part, given, scope, "clear")
+        return Clear(when, NO_HOLD, " ".join(given.split())) if when else None
+    node = node_at(part.node, ["clear"])
+    if not isinstance(node, MappingNode):
+        part.wrong(
+            "clear is a condition, or {when, for}",
+            "clear",
+            hint='write "temp < 70", in quotes where it helps',
+        )
+        return None
+    document, problems = check_node(node, ClearDocument, part.source)
+    part.problems.extend(problems)
+    return _clear_with_hold(part, document, scope) if document else None
+
+
+def _clear_with_hold(part: Part, document: ClearDocument, scope: Scope | None) -> Clear | None:
+    hold = part.hold(document.for_, NO_HOLD, "clear", "for")
+    if document.when is None:
+        return Clear(None, hold, "")
+    when = _expression(part, document.when, scope, "clear", "when")
+    return Clear(when, hold, " ".join(document.when.split())) if when else None
+
+
+def _absence(part: Part, document: RuleDocument) -> Absence | None:
+    for key in _ONLY_WITH_CONDITION:
+        if node_at(part.node, [key]) is not None:
+            part.wrong_key(f"{key} belongs to a rule with from, not to one with absent", key)
+    if document.for_ is None:
+        if node_at(part.node, ["for"]) is None:
+            part.wrong("a rule with absent says for how long", hint="say for: 3 * interval, or a duration")
+        return None
+    hold = part.hold(document.for_, Hold(nanoseconds=0), "for")
+    if hold == NO_HOLD:
+        part.wrong('"for" must be longer than 0s', "for")
+    return Absence(hold, _seen_within(part, document.expect))
+
+
+def _seen_within(part: Part, given: str | None) -> int:
+    if given is None:
+        return _SEEN_WITHIN
+    word, _, rest = given.partition(" ")
+    if word != "seen_within":
+        part.wrong('"expect" says seen_within and a duration', "expect", hint="write seen_within 7d")
+        return _SEEN_WITHIN
+    return part.duration(rest, _SEEN_WITHIN, "expect", least=1)

@@ -1,0 +1,37 @@
+"""The one line that people read when a rule fires."""
+
+from __future__ import annotations
+
+from iotrules.language.parts import Part
+from iotrules.language.syntax import ExpressionError
+from iotrules.language.templates import template
+from iotrules.language.typed import Scope
+from iotrules.language.words import BUILT_IN_SLOTS
+from iotrules.model.rules import Absence, Condition, FieldType, Hold, Slot, Stream, Template
+from iotrules.model.times import duration_words
+
+
+def read_summary(part: Part, text: str | None, scope: Scope) -> Template | None:
+    """The rule's own summary, or None if it has none or one with a problem, which is noted."""
+    if text is None:
+        return None
+    names = dict.fromkeys((*scope.labels, *BUILT_IN_SLOTS), FieldType.TEXT)
+    names |= {name: field.type for name, field in scope.fields.items()}
+    try:
+        return template(text, names)
+    except ExpressionError as error:
+        part.wrong_inside(error, "summary")
+        return None
+
+
+def default_summary(stream: Stream, by: tuple[str, ...], body: Condition | Absence) -> Template:
+    """`{device}: temp > 85`, with the last label where no label is called device."""
+    label = "device" if "device" in by else by[-1] if by else ""
+    said = body.text if isinstance(body, Condition) else f"no message on {stream.name} for {_words(body.hold)}"
+    return Template((Slot(label, ""), f": {said}") if label else (said,))
+
+
+def _words(hold: Hold) -> str:
+    if hold.intervals is not None:
+        return f"{hold.intervals:g} intervals"
+    return duration_words(hold.nanoseconds or 0)

@@ -1,0 +1,83 @@
+"""What checking a condition works with: names in scope, typed nodes, noted problems, units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from iotrules.language import units
+from iotrules.language.quantities import Measure, fit
+from iotrules.language.syntax import ExpressionError
+from iotrules.model.expression import Expression, Flag, Number
+from iotrules.model.rules import Field, FieldType
+
+A = {FieldType.NUMBER: "a number", FieldType.TEXT: "text", FieldType.FLAG: "true or false"}
+"""Types in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a condition may name: the fields of its stream and the labels that its rule is kept by."""
+
+    stream: str
+    fields: dict[str, Field]
+    labels: tuple[str, ...]
+    other_labels: tuple[str, ...] = ()
+    """Captures of the topic that the rule's `by` leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A checked node: its type (None: wrong, and noted), what it measures, and whether it reads anything."""
+
+    node: Expression
+    type: FieldType | None
+    measure: Measure
+    start: int
+    reads: bool = False
+    names: tuple[str, ...] = ()
+    """For a text field with `one_of`: the values it can have."""
+
+
+@dataclass(slots=True)
+class Checker:
+    scope: Scope
+    problems: list[ExpressionError] = field(default_factory=list)
+    in_window: bool = False
+
+    def wrong(self, start: int, message: str, hint: str = "") -> Typed:
+        self.problems.append(ExpressionError(start, message, hint))
+        return Typed(Flag(False), None, Measure(), start, reads=True)
+
+
+def need(checker: Checker, typed: Typed, wanted: FieldType, why: str) -> bool:
+    if typed.type is None or typed.type is wanted:
+        return typed.type is not None
+    checker.wrong(typed.start, f"{why}, not {A[typed.type]}")
+    return False
+
+
+def settled(checker: Checker, typed: Typed, target: Measure | None = None) -> Typed:
+    """A quantity becomes a number: in the unit of `target`, or in its own."""
+    pending = typed.measure.pending
+    if pending is None:
+        return typed
+    try:
+        value, measure = fit(pending, target)
+    except units.UnitError as error:
+        return checker.wrong(typed.start, str(error))
+    return Typed(Number(value, pending.text), FieldType.NUMBER, measure, typed.start)
+
+
+def fit_pair(checker: Checker, left: Typed, right: Typed, *, interval: bool = False) -> tuple[Typed, Typed]:
+    """Both in one unit; refused if they don't fit."""
+    target = next((t.measure for t in (left, right) if t.measure.pending is None), None)
+    if target is not None and interval:
+        target = target.as_interval()
+    left, right = settled(checker, left, target), settled(checker, right, target)
+    if left.type is None or right.type is None:
+        return left, right
+    one, other = left.measure.unit, right.measure.unit
+    if one and other and not units.same(one, other):
+        message = f"one side is in {one}, the other in {other}"
+        return left, checker.wrong(right.start, message, "have the device report both in one unit")
+    return left, right

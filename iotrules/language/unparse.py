@@ -1,0 +1,93 @@
+"""A checked condition back to text: as its author wrote it, or canonical for comparing meanings."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from iotrules.model.expression import (
+    And,
+    Arithmetic,
+    Comparison,
+    Expression,
+    FieldRef,
+    Flag,
+    LabelRef,
+    Membership,
+    Negate,
+    Not,
+    Number,
+    Or,
+    Text,
+    Window,
+    WindowKind,
+)
+from iotrules.model.times import duration_words
+
+_OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGN, _VALUE = range(8)
+
+
+def unparse(node: Expression, *, canonical: bool = False) -> str:
+    """Text that reads back to an equal tree, with the fewest parentheses.
+
+    `canonical` writes constants as plain numbers in the unit they were converted to: what means the same has
+    the same text, but it does not read back where a unit was given.
+    """
+    return _write(node, _OR, canonical)
+
+
+def _write(node: Expression, around: int, canonical: bool) -> str:
+    text, level = _text(node, canonical)
+    return f"({text})" if level < around else text
+
+
+def _text(node: Expression, canonical: bool) -> tuple[str, int]:
+    """The node's text and how tight its outermost operator binds."""
+    match node:
+        case Number(value=value, text=text):
+            return (repr(value) if canonical else text), _VALUE
+        case Text(value=value):
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"', _VALUE
+        case Flag(value=flag):
+            return ("true" if flag else "false"), _VALUE
+        case FieldRef(name=name) | LabelRef(name=name):
+            return name, _VALUE
+        case Window():
+            return _window(node, canonical), _VALUE
+        case Negate(operand=operand):
+            # A sign before a constant would become a part of it.
+            inner = _write(operand, _VALUE + isinstance(operand, Number), canonical)
+            return f"-{inner}", _SIGN
+        case Not(operand=operand):
+            return f"not {_write(operand, _NOT, canonical)}", _NOT
+        case Arithmetic() | Comparison() | Membership() | And() | Or():
+            return _joined(node, canonical)
+    assert_never(node)
+
+
+def _window(node: Window, canonical: bool) -> str:
+    inner, duration = _write(node.argument, _OR, canonical), duration_words(node.duration)
+    least = f", min_samples={node.min_samples}" if node.min_samples != _default(node.kind) else ""
+    return f"{node.kind.value}({inner}, {duration}{least})"
+
+
+def _default(kind: WindowKind) -> int:
+    return {WindowKind.COUNT: 0, WindowKind.SLOPE: 2}.get(kind, 1)
+
+
+def _joined(node: Arithmetic | Comparison | Membership | And | Or, canonical: bool) -> tuple[str, int]:
+    match node:
+        case Arithmetic(operator=operator, left=left, right=right):
+            level = _SUM if operator in "+-" else _PRODUCT
+            return f"{_write(left, level, canonical)} {operator} {_write(right, level + 1, canonical)}", level
+        case Comparison(operands=operands, operators=operators):
+            words = [_write(operand, _SUM, canonical) for operand in operands]
+            rest = (f" {operator} {word}" for operator, word in zip(operators, words[1:], strict=True))
+            return words[0] + "".join(rest), _COMPARE
+        case Membership(operand=operand, choices=choices):
+            listed = ", ".join(_write(choice, _SUM, canonical) for choice in choices)
+            return f"{_write(operand, _SUM, canonical)} in [{listed}]", _COMPARE
+        case And(operands=operands):
+            return " and ".join(_write(operand, _NOT, canonical) for operand in operands), _AND
+        case Or(operands=operands):
+            return " or ".join(_write(operand, _AND, canonical) for operand in operands), _OR
+    assert_never(node)

@@ -1,0 +1,35 @@
+"""The words of the language: what can't be a name, what is a function, and what will be one."""
+
+from __future__ import annotations
+
+import re
+
+KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})
+WINDOWS = frozenset({"avg", "min", "max", "count", "slope"})
+LATER = frozenset({
+    "prev", "lag", "delta", "changed", "has", "age", "abs", "clamp", "round", "floor", "ceil", "sqrt",
+    "log", "exp", "mod", "sum", "stddev", "median", "p50", "p90", "p95", "p99", "quantile", "first",
+    "last", "range", "changes", "rate", "increase", "share", "times", "streak", "hour", "weekday", "any",
+    "all", "zscore", "robust_zscore", "ewma", "anomaly", "stuck", "drift", "outlier", "matches",
+    "starts_with", "ends_with", "contains", "lower", "distance", "inside", "firing"
+})  # fmt: skip
+NAMESPACES = frozenset({"attr", "state", "reported", "desired"})
+"""What stands before a dot, beside the names of streams; no stream may be called so."""
+
+BUILT_IN_SLOTS = frozenset({"rule", "severity", "held"})
+"""What a template knows beside fields and captures."""
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+
+
+def refuse_name(name: str, kind: str) -> str:
+    """Why `name` can't name a `kind` (field, stream, capture), or nothing."""
+    if not NAME.fullmatch(name):
+        return f"{kind} names are letters, digits and _, begin with a letter, and have at most 64 characters"
+    if name in KEYWORDS | WINDOWS | LATER:
+        return f"{name} is a word of the rule language and can't name a {kind}"
+    if kind == "stream" and name in NAMESPACES:
+        return f"{name} is a word of the rule language and can't name a {kind}"
+    if kind != "stream" and name in BUILT_IN_SLOTS:
+        return f"{{{name}}} means something else in a summary, so {name} can't name a {kind}"
+    return ""

@@ -1,0 +1,49 @@
+"""The text of a file that people write, cut into lines, and problems that point into it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from iotrules.model.errors import Problem
+from iotrules.yamlfile.nodes import Place
+
+_SHOWN = 200
+"""Longer lines are cut; a place behind the cut is shown without its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's name (as shown in messages) and its lines."""
+
+    file: str
+    lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str, file: str) -> Source:
+        return cls(file, tuple(normal(text).split("\n")))
+
+    def problem(self, place: Place, message: str, hint: str = "") -> Problem:
+        """One problem at a place, with the text of its line."""
+        line, column = place
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        shown = "".join(c if c.isprintable() else " " for c in text[:_SHOWN]) if column <= _SHOWN else ""
+        return Problem(self.file, line, column, message, hint, shown.rstrip())
+
+
+def normal(text: str) -> str:
+    """The text without a byte order mark at its start, with `\\n` as its only line break."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """Text of a file inside a message: in double quotes, printable, cut at `limit`."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut) + '"'
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """`: did you mean "severity"?` for a name that is close to a valid one, else nothing."""
+    found = difflib.get_close_matches(name[:60], sorted(valid), n=1, cutoff=0.6)
+    return f": did you mean {quoted(found[0])}?" if found else ""

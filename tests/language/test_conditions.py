@@ -1,0 +1,264 @@
+"""Conditions: what they mean, what is refused and where, and that nothing else ever comes out."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iotrules.language import check_expression, unparse
+from iotrules.model.errors import RuleError
+from iotrules.model.expression import (
+    And,
+    Arithmetic,
+    Comparison,
+    Expression,
+    FieldRef,
+    Flag,
+    LabelRef,
+    Membership,
+    Negate,
+    Not,
+    Number,
+    Or,
+    Text,
+    Window,
+    WindowKind,
+)
+from iotrules.model.times import MILLISECOND, MINUTE
+from tests.language.rule_files import stream
+
+ENV = stream()
+SECURITY = Path(__file__).parent.parent / "data" / "security"
+
+
+def lines(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (SECURITY / name).read_text(encoding="utf-8").splitlines()]
+
+
+TOO_BIG = {
+    "ternaries": "1 if 1 else " * 2000 + "0",
+    "brackets": "[" * 10_000 + "]" * 10_000,
+    "signs": "-" * 50_000 + "1",
+    "nots": "not " * 20_000 + "1",
+    "sums": "1+" * 100_000 + "1",
+    "ands": "value>1 and " * 20_000 + "value>1",
+    "attributes": "value" + ".a" * 10_000,
+    "indexes": "value" + "[0]" * 10_000,
+    "text": "'" + "a" * 2_000_000 + "'",
+    "name": "x" * 100_000,
+}
+HOSTILE = [
+    *((f"{row['id']}-{row['cls']}", row["expr"]) for row in lines("expression_escapes.jsonl")),
+    *((f"regex {row['id']}", f"matches(label, {json.dumps(row['pattern'])})") for row in lines("regex.jsonl")),
+    *TOO_BIG.items(),
+    *((f"{name} within the length", text[:4000]) for name, text in TOO_BIG.items()),
+]
+
+
+@pytest.mark.parametrize("text", [text for _, text in HOSTILE], ids=[name for name, _ in HOSTILE])
+def test_hostile_conditions_are_refused_at_a_place(text: str) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(RuleError) as caught:
+        check_expression(text, ENV, "f.yaml")
+    assert time.perf_counter() - begun < 2
+    assert all(p.line >= 1 and p.column >= 1 and p.message for p in caught.value.problems)
+    assert not Path("/tmp/iotre_canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("temp > 85", 85), ("temp > 185 degF", 85), ("temp > 358.15 K", 85), ("temp > 85 C", 85),
+        ("temp > -4 °F", -20), ("temp > - 4 degF", -20), ("pressure > 14.503773773 psi", 1),
+        ("pressure > 200 kPa", 2), ("temp - inlet > 9 degF", 5), ("temp - 9 degF > inlet", None),
+        ("185 degF - temp > 5 degC", 5), ("slope(pressure, 3m) < -0.5 bar/min", -0.5 / 60),
+        ("slope(temp, 3m) > 9 degF/min", 5 / 60), ("slope(pressure, 3m) < -0.5", -0.5),
+        ("humidity > 50%", 50), ("value > 50%", 0.5), ("humidity > 50 %", 50),
+        ("uptime > 90m", 1.5), ("uptime > 2m30s", 2.5 / 60), ("vibration > 1 cm/s", 10),
+        ("rpm > 6.28318530718 rad/s", 60), ("avg(temp, 10m) > 185 degF", 85),
+        ("power * uptime > 5 kWh", 5), ("energy / uptime > 5000 W", 5), ("temp / inlet > 150%", 1.5),
+        ("count(temp, 10m) > 3", 3),
+    ],
+)  # fmt: skip
+def test_quantities_are_converted_to_the_unit_they_are_compared_in(text: str, value: float | None) -> None:
+    node = check_expression(text, ENV)
+    assert isinstance(node, Comparison)
+    if value is not None:
+        assert isinstance(node.operands[-1], Number)
+        assert math.isclose(node.operands[-1].value, value, rel_tol=1e-9)
+        assert node.operands[-1].text == text.split("> ")[-1].split("< ")[-1].replace("- ", "-")
+
+
+def test_a_difference_inside_a_sum_converts_as_a_difference() -> None:
+    node = check_expression("temp - 9 degF > inlet", ENV)
+    assert node == Comparison((Arithmetic("-", FieldRef("temp"), Number(5.0, "9 degF")), FieldRef("inlet")), (">",))
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("temp > 5 bar", 8, "bar (pressure) does not fit degC (temperature)"),
+        ("rpm > 5 Hz", 7, "Hz (frequency) does not fit rpm (rotation)"),
+        ("temp > pressure", 8, "one side is in degC, the other in bar"),
+        ("temp + pressure > 3", 8, "one side is in degC, the other in bar"),
+        ("value > 5 bar", 9, "5 bar has a unit, but what it is compared with has no unit"),
+        ("count(temp, 10m) > 50%", 20, "is a count"),
+        ("temp * 2 > 185 degF", 12, "is it a temperature or a difference?"),
+        ("temp > 5 dgeC", 8, 'unknown unit "dgeC": did you mean "degC"?'),
+        ("temp > 5 " + "m" * 50, 8, "too long"),
+        ("tmp > 5", 1, 'unknown name "tmp": did you mean "temp"?'),
+        ("temp > 5 and prssure < 3", 14, 'unknown name "prssure": did you mean "pressure"?'),
+        ("avrg(temp, 5m) > 5", 1, 'unknown function "avrg": did you mean "avg"?'),
+        ("p95(temp, 5m) > 5", 1, "p95() is part of the rule language but not supported by this version"),
+        ("avg(avg(temp, 5m), 5m) > 5", 5, "avg() inside another window"),
+        ("avg(temp) > 5", 1, "avg() takes a value and a duration"),
+        ("avg(temp, 5) > 5", 11, "needs a duration"),
+        ("avg(temp, 0s) > 5", 11, "needs a duration"),
+        ("max(temp, inlet) > 5", 11, "the max of two values is not supported"),
+        ("avg(temp, 5m, min_samples=0) > 5", 27, "min_samples is a whole number from 1"),
+        ("slope(temp, 5m, min_samples=1) > 5", 29, "min_samples is a whole number from 2"),
+        ("avg(temp, 5m, minsamples=3) > 5", 26, 'did you mean "min_samples"?'),
+        ("avg(fan, 5m) > 5", 5, "avg() takes a number, not text"),
+        ("avg(3, 5m) > 5", 5, "reads no field"),
+        ("count(device, 5m) > 5", 7, "reads no field"),
+        ('temp > "85"', 8, "a number compared with text"),
+        ("door == 1", 9, "true or false compared with a number"),
+        ("fan > 3", 7, "text compared with a number"),
+        ('label > "a"', 9, "> compares numbers, not text"),
+        ('fan == "runing"', 8, 'the value is never "runing": did you mean "running"?'),
+        ('fan in ["runing"]', 9, "did you mean"),
+        ("temp", 1, "expected a condition, got a number"),
+        ("fan", 1, "expected a condition, got text"),
+        ("temp and door", 1, "and joins conditions, not a number"),
+        ("not temp", 5, "not takes a condition"),
+        ("1 < 2", 1, "a comparison of constants is always the same"),
+        ("true", 1, "always the same"),
+        ("temp > 3 or true", 13, "always the same"),
+        ("temp / 0 > 3", 8, "division by zero"),
+        ("temp > 1e999", 8, "too large"),
+        ("temp = 3", 6, "= compares nothing"),
+        ("temp > 3 && door", 10, "there is no & operator"),
+        ("temp % 3 > 1", 6, "there is no % operator"),
+        ("temp > 85degC", 8, "not a number"),
+        ("temp > 85  degC", 12, "expected an operator"),
+        ("temp > 5s3m", 8, "from large to small"),
+        ("temp.x > 5", 1, "names with a dot"),
+        ("temp.__class__ > 5", 5, "nothing has attributes"),
+        ("temp > 3 in [1]", 10, "side by side"),
+        ("temp in [inlet]", 10, "constants only"),
+        ("temp in []", 10, "expected a value"),
+        ("(temp > 3", 10, "expected ) to close the parenthesis, got the end"),
+        ("temp > ", 8, "expected a value, got the end"),
+        ('label == "a\\n"', 12, "unknown escape"),
+        ('label == "a', 10, "has no end"),
+        ("témp > 3", 2, "U+00E9"),
+        ("", 1, "the condition is empty"),
+        (" or ".join(["temp > 3"] * 100), 802, "at most 200 parts"),
+        ("(" * 33 + "door" + ")" * 33, 34, "nested more than 32 levels"),
+        ("temp" + " + temp" * 40 + " > 3", 1, "nested more than 32 levels"),
+    ],
+)
+def test_a_wrong_condition_is_refused_where_it_is_wrong(text: str, column: int, message: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        check_expression(text, ENV)
+    problem = caught.value.problems[0]
+    assert message in problem.message
+    assert problem.column == column
+
+
+def test_every_independent_problem_of_a_condition_is_told() -> None:
+    with pytest.raises(RuleError) as caught:
+        check_expression("tmp > 3 and fan == 5 or foo(temp) > 3 and temp > 5 bar", ENV)
+    assert [problem.column for problem in caught.value.problems] == [1, 20, 25, 50]
+
+
+def test_precedence_is_as_in_python() -> None:
+    node = check_expression("not door or temp + 2 * 3 > 4 and 1 < value <= 2", ENV)
+    temp, value = FieldRef("temp"), FieldRef("value")
+    product = Arithmetic("*", Number(2, "2"), Number(3, "3"))
+    above = Comparison((Arithmetic("+", temp, product), Number(4, "4")), (">",))
+    between = Comparison((Number(1, "1"), value, Number(2, "2")), ("<", "<="))
+    assert node == Or((Not(FieldRef("door")), And((above, between))))
+
+
+def test_not_in_and_labels_and_windows() -> None:
+    assert check_expression("device not in [\"a\", 'b']", ENV) == Not(
+        Membership(LabelRef("device"), (Text("a"), Text("b")))
+    )
+    assert check_expression("count(fan, 10m) < 3", ENV) == Comparison(
+        (Window(WindowKind.COUNT, FieldRef("fan"), 10 * MINUTE, 0), Number(3, "3")), ("<",)
+    )
+    assert check_expression("avg(temp, 10m, min_samples=6) < 3", ENV) == Comparison(
+        (Window(WindowKind.AVG, FieldRef("temp"), 10 * MINUTE, 6), Number(3, "3")), ("<",)
+    )
+
+
+WORDS = [
+    "temp", "fan", "door", "device", "(", ")", "[", "]", ",", "and", "or", "not", "in", "==", "<", ">", "-", "+", "*",
+    "/", "5", "85", "degF", "5m", "50%", "avg(", "slope(", "count(", "min_samples=", "true", "'x'", '"', ".", "%",
+    "1e5", "bar/min",
+]  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(
+    st.text(max_size=80)
+    | st.lists(
+        st.sampled_from(WORDS),
+        max_size=25,
+    ).map(" ".join)
+)
+def test_whatever_the_text_only_rule_errors_come_out(text: str) -> None:
+    with suppress(RuleError):
+        check_expression(text, ENV)
+
+
+FINITE = st.floats(0, 1e6, allow_nan=False).map(lambda value: Number(value, repr(value)))
+NUMBERS: st.SearchStrategy[Expression] = st.one_of(
+    FINITE,
+    FINITE.map(lambda n: Number(-n.value, f"-{n.text}")),
+    st.sampled_from([FieldRef("value"), FieldRef("load")]),
+    st.builds(
+        Window,
+        st.sampled_from(WindowKind),
+        st.sampled_from([FieldRef("value"), Negate(FieldRef("load"))]),
+        st.integers(1, 10**7).map(lambda ms: ms * MILLISECOND),
+        st.integers(2, 100),
+    ),
+)
+SUMS = st.recursive(
+    NUMBERS,
+    lambda inner: st.builds(Negate, inner) | st.builds(Arithmetic, st.sampled_from(["+", "-", "*"]), inner, inner),
+    max_leaves=4,
+)
+READING = SUMS.map(lambda tree: Arithmetic("+", FieldRef("value"), tree))
+TEXTS = st.text(st.characters(categories=["L", "N", "P"]), max_size=8).map(Text)
+CONDITIONS = st.recursive(
+    st.builds(
+        lambda left, right, last: Comparison((left, right, last), ("<", ">=")), SUMS.map(lambda t: t), READING, SUMS
+    )
+    | st.builds(lambda text: Comparison((FieldRef("label"), text), ("!=",)), TEXTS)
+    | st.builds(lambda flag: Comparison((FieldRef("door"), Flag(flag)), ("==",)), st.booleans())
+    | st.builds(Membership, st.just(LabelRef("device")), st.lists(TEXTS, min_size=1, max_size=3).map(tuple))
+    | st.just(FieldRef("door")),
+    lambda inner: (
+        st.builds(Not, inner)
+        | st.builds(And, st.tuples(inner, inner))
+        | st.builds(Or, st.tuples(inner, inner, inner))
+        | st.builds(lambda one, two: Comparison((one, two), ("==",)), inner, inner)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300)
+@given(CONDITIONS)
+def test_what_is_written_reads_back_to_the_same_tree(tree: Expression) -> None:
+    assert check_expression(unparse(tree), ENV) == tree
