@@ -1,0 +1,105 @@
+"""Commands on their way: requested → sent → acknowledged → an outcome, each state entered at most once."""
+
+from __future__ import annotations
+
+import msgspec
+
+from iotrules.engine.effects import WireAnswer, command_change
+from iotrules.engine.state import OpenCommand, State
+from iotrules.model.decisions import CommandState, DeadLetter, Decision, Key
+from iotrules.model.inputs import Arrival
+
+SETTLED_KEPT = 1000
+MAX_DETAIL = 300
+
+_OUTCOMES = {
+    "succeeded": CommandState.SUCCEEDED,
+    "failed": CommandState.FAILED,
+    "rejected": CommandState.REJECTED,
+}
+_answer_decoder = msgspec.json.Decoder(WireAnswer)
+
+
+def take_answer(
+    state: State, labels: tuple[tuple[str, str], ...], arrival: Arrival, now: int, decision: Decision
+) -> None:
+    """A device's answer to a command. Answers that don't fit are dead letters; repeated ones are duplicates."""
+    try:
+        answer = _answer_decoder.decode(arrival.payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _refuse(decision, arrival, "bad command answer", str(error))
+        return
+    opened = state.commands.get(answer.id)
+    if opened is None:
+        if answer.id in state.settled:
+            decision.count("duplicate", "command answer")
+        else:
+            _refuse(decision, arrival, "unknown command", f"no command {answer.id[:200]!r} is under way")
+        return
+    mine = dict(Key.from_text(opened.key).labels)
+    if any(mine.get(name, value) != value for name, value in labels):
+        _refuse(decision, arrival, "foreign command answer", f"command {answer.id!r} went to another device")
+        return
+    decision.count("applied", "command answer")
+    _advance(state, answer.id, opened, answer, now, decision)
+
+
+def _advance(state: State, name: str, opened: OpenCommand, answer: WireAnswer, now: int, decision: Decision) -> None:
+    detail = "" if answer.detail is None else str(answer.detail)[:MAX_DETAIL]
+    outcome = _OUTCOMES.get(answer.status)
+    if outcome is not None:
+        settle(state, name, outcome, detail, now, decision)
+    elif opened.state != CommandState.ACKNOWLEDGED.value:
+        opened.state = CommandState.ACKNOWLEDGED.value
+        opened.deadline = opened.expires + opened.ack_within
+        _follow(state, name, opened, detail, now, decision)
+
+
+def mark_sent(state: State, name: str, now: int, decision: Decision) -> None:
+    """The broker has the command; the device's acknowledgement is due `ack_within` from now."""
+    opened = state.commands.get(name)
+    if opened is None or opened.state != CommandState.REQUESTED.value:
+        return  # the device was faster than the broker's receipt
+    opened.state = CommandState.SENT.value
+    opened.deadline = min(now + opened.ack_within, max(opened.expires, now))
+    _follow(state, name, opened, "", now, decision)
+
+
+def settle(state: State, name: str, outcome: CommandState, detail: str, now: int, decision: Decision) -> None:
+    """Give a command its final state; a second one is ignored."""
+    opened = state.commands.pop(name, None)
+    if opened is None:
+        return
+    opened.state = outcome.value
+    state.timers.set(("command", name), None)
+    state.mark(("command", name))
+    state.mark(("settled", ""))
+    state.settled[name] = outcome.value
+    while len(state.settled) > SETTLED_KEPT:
+        del state.settled[next(iter(state.settled))]
+    decision.commands.append(command_change(name, opened, detail, now))
+    decision.count("commands", outcome.value)
+
+
+def overdue(state: State, name: str, now: int, decision: Decision) -> None:
+    """The command's deadline has come: it was never sent, never acknowledged, or never finished."""
+    opened = state.commands.get(name)
+    if opened is None:
+        return
+    match CommandState(opened.state):
+        case CommandState.REQUESTED:
+            settle(state, name, CommandState.EXPIRED, "not sent before it expired", now, decision)
+        case CommandState.SENT:
+            settle(state, name, CommandState.TIMED_OUT, "not acknowledged in time", now, decision)
+        case _:
+            settle(state, name, CommandState.TIMED_OUT, "acknowledged, but no outcome in time", now, decision)
+
+
+def _follow(state: State, name: str, opened: OpenCommand, detail: str, now: int, decision: Decision) -> None:
+    state.timers.set(("command", name), opened.deadline)
+    state.mark(("command", name))
+    decision.commands.append(command_change(name, opened, detail, now))
+
+
+def _refuse(decision: Decision, arrival: Arrival, reason: str, detail: str) -> None:
+    decision.dead_letters.append(DeadLetter(arrival.topic, arrival.payload, arrival.received, reason, detail))

@@ -1,0 +1,70 @@
+"""From a topic to what it is: readings of streams, or the answer to a command. One look-up after the first message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iotrules.model.rules import CommandTopics, RuleSet, Stream
+
+MAX_CACHED = 100_000
+"""Topics; whoever can publish can invent topics, so the cache is emptied when full."""
+
+MAX_LABEL_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a topic leads. `labels` are the captures in the topic's order; `fault` says why it can't be used."""
+
+    streams: tuple[tuple[Stream, tuple[tuple[str, str], ...]], ...]
+    ack: tuple[tuple[str, str], ...] | None
+    fault: str = ""
+
+
+class Router:
+    """Bounded cache over the patterns of a rule set."""
+
+    __slots__ = ("_cache", "_commands", "_streams")
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._streams = tuple(rules.streams.values())
+        self._commands: CommandTopics | None = rules.commands
+        self._cache: dict[str, Route] = {}
+
+    def route(self, topic: str) -> Route:
+        found = self._cache.get(topic)
+        if found is None:
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
+            found = self._cache[topic] = self._resolve(topic)
+        return found
+
+    def _resolve(self, topic: str) -> Route:
+        fault = next((fault for level in topic.split("/") if (fault := level_fault(level))), "")
+        if fault:
+            return Route((), None, fault)
+        streams = []
+        for stream in self._streams:
+            captured = stream.topic.match(topic)
+            if captured is not None:
+                streams.append((stream, tuple(zip(stream.captures, captured, strict=True))))
+        return Route(tuple(streams), self._ack(topic))
+
+    def _ack(self, topic: str) -> tuple[tuple[str, str], ...] | None:
+        if self._commands is None:
+            return None
+        captured = self._commands.ack.match(topic)
+        return None if captured is None else tuple(zip(self._commands.ack.captures, captured, strict=True))
+
+
+def level_fault(level: str) -> str:
+    """Why a level of a topic can't be a label, or nothing. Labels end up in topics, file names and pages of ours."""
+    if not level:
+        return "an empty topic level"
+    if len(level.encode(errors="replace")) > MAX_LABEL_BYTES:
+        return f"a topic level over {MAX_LABEL_BYTES} bytes"
+    if any(character in "+#" for character in level) or level.startswith("$"):
+        return "a wildcard or reserved character in a topic level"
+    if level in (".", "..") or not level.isprintable():
+        return "a topic level with characters that don't print"
+    return ""

@@ -1,0 +1,115 @@
+"""A world for engine tests: rules, a clock that is moved by hand, a journal that can be replayed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from iotrules.engine import Engine
+from iotrules.model.decisions import Decision, SendCommand, Transition
+from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Tick, decode_input, encode_input
+from iotrules.model.times import MILLISECOND, SECOND
+
+START = 1_790_000_000 * SECOND
+
+STREAM = """
+streams:
+  env:
+    topic: site/{site}/dev/{device}/env
+    time: {field: ts, format: unix_ms, ahead: 10s}
+    id: [boot, seq]
+    interval: 10s
+    fields:
+      temp: {unit: degC, range: [-40, 150]}
+      pressure: {unit: bar}
+      fan: {one_of: [running, stopped]}
+commands:
+  topic: site/{site}/dev/{device}/cmd
+  ack: site/{site}/dev/{device}/cmd/ack
+rules:
+"""
+
+OVERHEAT = """
+  overheat:
+    from: env
+    when: temp > 85
+    for: 30s
+    clear: {when: temp < 70, for: 20s}
+    severity: critical
+    summary: "{device} is at {temp:.1f}"
+"""
+
+
+class World:
+    """One engine. `restart_every` puts it through its store after that many journaled inputs."""
+
+    def __init__(self, rules: str, *, dry_run: bool = False, restart_every: int | None = None) -> None:
+        self.engine = Engine()
+        self.now = START
+        self.sequence = 0
+        self.seq = 0
+        self.decisions: list[Decision] = []
+        self._restart_every = restart_every
+        self._parts: dict[str, bytes] = {}
+        self.put(Reload({"rules.yaml": STREAM + rules}, dry_run))
+
+    def put(self, value: Input) -> Decision:
+        value = decode_input(encode_input(value))  # as the journal would give it back
+        decision = self.engine.process(value, self.now, self.sequence + 1)
+        if decision.changed:
+            self.sequence += 1
+        self.decisions.append(decision)
+        if self._restart_every and decision.changed and self.sequence % self._restart_every == 0:
+            self.restart()
+        return decision
+
+    def restart(self) -> None:
+        """Store the engine's state, and go on with an engine made from what was stored."""
+        for name, body in self.engine.take_snapshot().items():
+            if body is None:
+                self._parts.pop(name, None)
+            else:
+                self._parts[name] = body
+        self.engine = Engine()
+        self.engine.restore(self._parts)
+
+    def send(self, at: float, device: str = "b1", site: str = "A", lag: float = 0.0, **values: Any) -> Decision:
+        """A message measured `at` seconds after the start, arriving `lag` seconds later; timers before it fire."""
+        self.pass_time(at + lag)
+        self.seq += 1
+        body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": self.seq} | values
+        return self.raw(f"site/{site}/dev/{device}/env", json.dumps(body).encode())
+
+    def raw(self, topic: str, payload: bytes) -> Decision:
+        return self.put(Messages((Arrival(topic, payload, self.now),)))
+
+    def pass_time(self, upto: float) -> list[Transition]:
+        """Move the clock, ticking whenever the engine wants to be woken before then."""
+        target = START + round(upto * SECOND)
+        caused: list[Transition] = []
+        while (wake_at := self.engine.wake_at) is not None and wake_at < target:
+            self.now = max(self.now, wake_at)
+            caused += self.put(Tick()).transitions
+        self.now = max(self.now, target)
+        return caused
+
+    def answer(self, command: SendCommand, status: str, site: str = "A", device: str = "b1") -> Decision:
+        body = {"id": command.id, "status": status}
+        return self.raw(f"site/{site}/dev/{device}/cmd/ack", json.dumps(body).encode())
+
+    def receipt(self, effect: str, outcome: str = "done", **fields: Any) -> Decision:
+        return self.put(Receipt(effect, outcome, **fields))
+
+    def history(self) -> list[str]:
+        """Every transition so far, with the second in event time: `12 overheat pending`."""
+        return [
+            f"{(change.at - START) / SECOND:g} {change.rule} {change.after.value}"
+            for decision in self.decisions
+            for change in decision.transitions
+        ]
+
+    def effects(self) -> list[str]:
+        return [effect.id for decision in self.decisions for effect in decision.effects]
+
+    def total(self, counter: str) -> int:
+        return sum(n for decision in self.decisions for (name, _), n in decision.counts.items() if name == counter)
