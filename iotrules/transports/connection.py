@@ -1,0 +1,329 @@
+"""One MQTT 5 connection: a paho client on a thread of its own, that tells the event loop things in batches.
+
+A connection is used once, so that its packet identifiers can't be mistaken for another connection's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from iotrules.model.errors import ConfigError, UnavailableError
+from iotrules.model.inputs import Arrival
+from iotrules.ports import AckToken
+from iotrules.transports.address import BrokerAddress
+from iotrules.transports.reasons import TAKEN_OVER, explain_failure, explain_refusal
+from iotrules.transports.tls import tls_context
+
+KEEP_ALIVE = 20
+"""Seconds. Brokers may refuse 0, and with it a dead peer would go unnoticed."""
+
+UNREAD_LIMIT = 50_000
+"""So many messages read and not yet handed over stop the reading: the event loop is busy."""
+
+_SESSION_EXPIRY = 24 * 3600
+_WINDOW = 1000
+_ANY_SIZE = 268_435_455  # MQTT 5 §1.5.5: the largest remaining length
+_PUBLISH_OVERHEAD = 32
+_USER_TIMEOUT_MS = 10_000  # with KEEP_ALIVE: a silent peer is noticed after 1.5 of them
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to connect."""
+
+    address: BrokerAddress
+    client_id: str
+    persistent: bool
+    receive_maximum: int
+    connect_timeout: float
+    clock: Callable[[], int]
+
+
+class Opened(NamedTuple):
+    """The broker's welcome: whether it knew our session, and how many publishes it takes at once."""
+
+    session_present: bool
+    window: int
+
+
+class Closed(NamedTuple):
+    """Why a connection ended; `final`: another client took our client id, and coming back would fight it."""
+
+    reason: str
+    final: bool
+
+
+class Token(NamedTuple):
+    """What acknowledges one message."""
+
+    connection: Connection
+    packet_id: int
+
+
+Batch: TypeAlias = list[tuple[Arrival, AckToken]]
+Taken: TypeAlias = list[tuple[int, ReasonCode]]
+
+
+class Connection:
+    """Owns a socket and a thread, from `open` until `closed` is done.
+
+    On the event loop, `on_batch` gets messages, and `on_taken` the packet identifiers that the broker took.
+    """
+
+    def __init__(
+        self, settings: Settings, on_batch: Callable[[Batch], None], on_taken: Callable[[Taken], None]
+    ) -> None:
+        self._settings = settings
+        self._on_batch = on_batch
+        self._on_taken = on_taken
+        self._loop = asyncio.get_running_loop()
+        self._arrivals: deque[tuple[Arrival, AckToken]] = deque()
+        self._taken: deque[tuple[int, ReasonCode]] = deque()
+        self._room = threading.Event()
+        self._awake = False
+        self._stopping = False
+        self._reason = ""
+        self._last_error = ""
+        self._final = False
+        self._largest_packet = _ANY_SIZE
+        self._subscriptions: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        self._opened: asyncio.Future[Opened] = self._loop.create_future()
+        self.closed: asyncio.Future[Closed] = self._loop.create_future()
+        self._client = self._make_client()
+        self._thread = threading.Thread(target=self._run, name=f"mqtt {settings.client_id}", daemon=True)
+
+    # On the event loop's thread.
+
+    async def open(self) -> Opened:
+        """Connect; UnavailableError says why it didn't work."""
+        self._thread.start()
+        try:
+            await self._first_of(self._opened)
+        except BaseException:
+            self.close()
+            raise
+        if self._opened.done():
+            return self._opened.result()
+        self.close()
+        settings = self._settings
+        raise UnavailableError(
+            f"the broker {settings.address.url} did not answer within {settings.connect_timeout:g} s"
+        )
+
+    async def subscribe(self, filters: Sequence[str]) -> None:
+        """Subscribe at QoS 1. ConfigError: not topic filters. UnavailableError: the broker says no."""
+        if not filters:
+            return
+        # Retained messages come with a new subscription only, not again with each connection.
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        try:
+            _, packet_id = self._client.subscribe([(name, options) for name in filters])
+        except ValueError as error:
+            raise ConfigError(f"not topic filters: {', '.join(filters)} ({error})") from error
+        if packet_id is None:
+            raise UnavailableError("the connection to the broker was lost while subscribing")
+        answer: asyncio.Future[list[ReasonCode]] = self._loop.create_future()
+        self._subscriptions[packet_id] = answer
+        await self._first_of(answer)
+        if not answer.done():
+            raise UnavailableError(f"the broker did not answer a subscription to {', '.join(filters)}")
+        _check_subscriptions(filters, answer.result())
+
+    def publish(self, topic: str, payload: bytes, expires_in: int | None) -> int:
+        """Send at QoS 1, and return the packet identifier; ValueError: an impossible topic, or too large."""
+        if not topic:
+            raise ValueError("an empty topic")
+        if len(topic) + len(payload) + _PUBLISH_OVERHEAD > self._largest_packet:
+            raise ValueError(f"the broker takes no more than {self._largest_packet} bytes")
+        properties = _properties(PacketTypes.PUBLISH)
+        if expires_in is not None:
+            properties.MessageExpiryInterval = expires_in
+        return self._client.publish(topic, payload, qos=1, retain=False, properties=properties).mid
+
+    def acknowledge(self, packet_id: int) -> None:
+        """Tell the broker that a message is ours."""
+        self._client.ack(packet_id, 1)
+
+    def close(self) -> None:
+        """Say goodbye after what was already to be sent; `closed` is done when the thread has ended."""
+        self._stopping = True
+        self._client.disconnect()
+
+    async def _first_of(self, wanted: asyncio.Future[Any]) -> None:
+        limit = self._settings.connect_timeout
+        await asyncio.wait({wanted, self.closed}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if self.closed.done() and not wanted.done():
+            raise UnavailableError(self.closed.result().reason)
+
+    def _drain(self) -> None:
+        self._awake = False
+        arrivals, taken = self._arrivals, self._taken
+        batch = [arrivals.popleft() for _ in range(len(arrivals))]
+        self._room.set()
+        if taken:
+            self._on_taken([taken.popleft() for _ in range(len(taken))])
+        if batch and not self._stopping:
+            self._on_batch(batch)
+
+    def _set_opened(self, opened: Opened) -> None:
+        if not self._opened.done():
+            self._opened.set_result(opened)
+
+    def _set_subscribed(self, packet_id: int, codes: list[ReasonCode]) -> None:
+        answer = self._subscriptions.pop(packet_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(codes)
+
+    def _set_closed(self) -> None:
+        reason = self._reason or self._last_error or "the broker closed the connection"
+        self.closed.set_result(Closed(reason, self._final))
+
+    # On the connection's own thread, where everything that paho does happens.
+
+    def _run(self) -> None:
+        try:
+            self._connect()
+            while self._client.loop(1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._wait_for_room()
+        except Exception as error:  # noqa: BLE001 - the thread's supervised spot: paho may meet a malformed packet
+            self._reason = explain_failure(error, self._settings.address)
+            self._client.disconnect()
+        self._tell(self._set_closed)
+
+    def _connect(self) -> None:
+        settings = self._settings
+        properties = _properties(PacketTypes.CONNECT)
+        properties.ReceiveMaximum = settings.receive_maximum
+        properties.SessionExpiryInterval = _SESSION_EXPIRY if settings.persistent else 0
+        self._client.connect(
+            settings.address.host,
+            settings.address.port,
+            keepalive=KEEP_ALIVE,
+            clean_start=not settings.persistent,
+            properties=properties,
+        )
+        if self._stopping:
+            self._client.disconnect()
+
+    def _wait_for_room(self) -> None:
+        while len(self._arrivals) > UNREAD_LIMIT and not self._stopping:
+            self._room.clear()
+            self._room.wait(0.1)
+            self._client.loop_misc()
+
+    def _tell(self, call: Callable[..., None], *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(call, *args)
+
+    def _wake(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._tell(self._drain)
+
+    def _on_message(self, _client: Client, _data: None, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as error:
+            topic = error.object.decode("utf-8", "backslashreplace")
+        token = Token(self, message.mid) if message.qos else None
+        self._arrivals.append((Arrival(topic, bytes(message.payload), self._settings.clock()), token))
+        self._wake()
+
+    def _on_publish(self, _client: Client, _data: None, mid: int, code: ReasonCode, _p: Properties | None) -> None:
+        self._taken.append((mid, code))
+        self._wake()
+
+    def _on_subscribe(
+        self, _client: Client, _data: None, mid: int, codes: list[ReasonCode], _p: Properties | None
+    ) -> None:
+        self._tell(self._set_subscribed, mid, codes)
+
+    def _on_connect(
+        self,
+        _client: Client,
+        _data: None,
+        flags: ConnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if code.is_failure:
+            self._reason = explain_refusal(code, self._settings.address)
+            return
+        self._largest_packet = getattr(properties, "MaximumPacketSize", _ANY_SIZE)
+        window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
+        self._tell(self._set_opened, Opened(flags.session_present, window))
+
+    def _on_disconnect(
+        self, _client: Client, _data: None, flags: DisconnectFlags, code: ReasonCode, _p: Properties | None
+    ) -> None:
+        if not flags.is_disconnect_packet_from_server:
+            return
+        self._reason = f"the broker closed the connection: {str(code).lower()}"
+        if code.value == TAKEN_OVER:
+            self._final = True
+            self._reason = f"another client has connected with our client id {self._settings.client_id!r}"
+
+    def _on_log(self, _client: Client, _data: None, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._last_error = f"connection lost: {text}"
+
+    def _make_client(self) -> Client:
+        settings = self._settings
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = settings.connect_timeout
+        # The window is ours: with a limit of its own paho walks all it has sent at each acknowledgement.
+        client.max_inflight_messages_set(0)
+        if settings.address.username is not None:
+            client.username_pw_set(settings.address.username, settings.address.password)
+        if settings.address.tls:
+            client.tls_set_context(tls_context(settings.address))
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_log = self._on_log
+        client.on_socket_open = _tune
+        client.on_socket_register_write = _leave_it_to_the_thread
+        return client
+
+
+def _tune(_client: Client, _data: None, sock: Any) -> None:
+    """Send at once (Nagle with delayed acknowledgements costs 22 ms), and notice a peer that went silent."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+
+
+def _leave_it_to_the_thread(_client: Client, _data: None, _sock: Any) -> None:
+    """With such a callback paho wakes its loop to write, instead of writing from the calling thread."""
+
+
+def _properties(packet: int) -> Properties:
+    return Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves this constructor untyped
+
+
+def _check_subscriptions(filters: Sequence[str], codes: Sequence[ReasonCode]) -> None:
+    refused = [f"{name}: {str(code).lower()}" for name, code in zip(filters, codes, strict=False) if code.is_failure]
+    if refused:
+        raise UnavailableError(f"the broker refuses our subscription to {', '.join(refused)}")

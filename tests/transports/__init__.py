@@ -1,0 +1,1 @@
+"""Tests of the transports; a package, so that its modules' names are its own."""
