@@ -55,8 +55,8 @@ CREATE TABLE ledger (
     state TEXT NOT NULL,              -- pending | done | failed
     attempts INTEGER NOT NULL, next_try INTEGER NOT NULL,
     created INTEGER NOT NULL, settled INTEGER, detail TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX ledger_pending ON ledger (sequence) WHERE state = 'pending';
+);                                    -- with rowid: the order in which effects leave
+CREATE INDEX ledger_pending ON ledger (state) WHERE state = 'pending';
 
 CREATE TABLE commands (
     id TEXT PRIMARY KEY, rule TEXT NOT NULL, episode INTEGER NOT NULL, key TEXT NOT NULL, device TEXT NOT NULL,

@@ -1,0 +1,96 @@
+"""The history on SQLite: a file of its own, written off the path to durability and kept within a number of samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import aiosqlite
+
+from iotrules.model.decisions import Reading
+
+MAX_SAMPLES = 2_000_000
+TRIM_EVERY = 20_000
+"""Rows between two looks at the bound; trimming removes a twentieth more than it must."""
+
+
+class SqliteHistory:
+    """The port `History`. A history that can't be read is begun anew: no decision depends on it."""
+
+    def __init__(self, path: Path, max_samples: int = MAX_SAMPLES) -> None:
+        self._path = path
+        self._max_samples = max_samples
+        self._since_trim = 0
+        self._connection: aiosqlite.Connection | None = None
+
+    async def open(self) -> None:
+        try:
+            await self._connect()
+        except aiosqlite.DatabaseError:
+            await self.close()
+            _remove(self._path)
+            await self._connect()
+
+    async def append(self, readings: Sequence[Reading]) -> None:
+        """Take in committed readings, oldest first."""
+        if self._connection is None or not readings:
+            return
+        latest = {(reading.stream, reading.key): reading for reading in readings}
+        samples = [row for reading in readings for row in _sample_rows(reading)]
+        await self._connection.executemany(
+            "INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", [_latest_row(r) for r in latest.values()]
+        )
+        await self._connection.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?,?,?)", samples)
+        self._since_trim += len(samples)
+        if self._since_trim >= TRIM_EVERY:
+            await self._trim(self._connection)
+        await self._connection.commit()
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _connect(self) -> None:
+        self._connection = await aiosqlite.connect(self._path, timeout=5)
+        await self._connection.execute("PRAGMA journal_mode = WAL")
+        await self._connection.execute("PRAGMA synchronous = NORMAL")
+        async with self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'samples'") as cursor:
+            if await cursor.fetchone() is None:
+                schema = resources.files("iotrules.history").joinpath("schema.sql").read_text()
+                await self._connection.executescript(schema)
+
+    async def _trim(self, connection: aiosqlite.Connection) -> None:
+        self._since_trim = 0
+        async with connection.execute("SELECT COUNT(*) FROM samples") as cursor:
+            row = await cursor.fetchone()
+        excess = (row[0] if row else 0) - self._max_samples
+        if excess <= 0:
+            return
+        await connection.execute(
+            "DELETE FROM samples WHERE at <= (SELECT at FROM samples ORDER BY at LIMIT 1 OFFSET ?)",
+            (excess + self._max_samples // 20,),
+        )
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _latest_row(reading: Reading) -> tuple[str, str, str, int, int, str]:
+    return (
+        reading.stream, reading.key.text, reading.key.device, reading.at, reading.received,
+        json.dumps(reading.values),
+    )  # fmt: skip
+
+
+def _sample_rows(reading: Reading) -> list[tuple[str, str, int, str, float]]:
+    key = reading.key.text
+    return [
+        (key, name, reading.at, reading.stream, value)
+        for name, value in reading.values.items()
+        if isinstance(value, float)
+    ]

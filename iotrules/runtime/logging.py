@@ -1,0 +1,45 @@
+"""What the engine decided, in the log: alerts, commands and refused messages, never every message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from iotrules.ports import Entry
+
+log = structlog.get_logger()
+
+
+class LogObserver:
+    """Writes one line for each thing that a person may want to find again."""
+
+    def recovered(self, undelivered: int) -> None:
+        if undelivered:
+            log.info("effects wait to be delivered", count=undelivered)
+
+    def committed(self, entries: Sequence[Entry], seconds: float) -> None:
+        for entry in entries:
+            for change in entry.decision.transitions:
+                log.info(
+                    "alert",
+                    rule=change.rule,
+                    key=str(change.key),
+                    state=change.after.value,
+                    severity=change.severity.word,
+                    episode=change.episode,
+                    reason=change.reason,
+                )
+            for command in entry.decision.commands:
+                log.info(
+                    "command",
+                    id=command.id,
+                    name=command.name,
+                    state=command.state.value,
+                    detail=command.detail,
+                )
+            for settled in entry.decision.ledger:
+                if settled.state != "done":
+                    log.warning("effect", id=settled.effect, state=settled.state, detail=settled.detail)
+            for letter in entry.decision.dead_letters:
+                log.warning("dead letter", topic=letter.topic, reason=letter.reason, detail=letter.detail)

@@ -1,0 +1,302 @@
+"""The engine's loop: take what has come, decide, commit, acknowledge, deliver.
+
+House rule: nothing is acknowledged and no effect leaves before the commit; a failed commit throws away what the engine
+had decided, recovers it from the store, and decides again on the same inputs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+import structlog
+
+from iotrules.engine import Engine
+from iotrules.engine.state import Remembered
+from iotrules.model.decisions import Key, LedgerChange, Reading
+from iotrules.model.errors import UnavailableError
+from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Tick
+from iotrules.model.times import SECOND
+from iotrules.ports import (
+    AckToken,
+    Clock,
+    Entry,
+    Functions,
+    History,
+    LedgerRow,
+    Observer,
+    Store,
+    Transport,
+)
+from iotrules.runtime.delivery import Deliverer
+from iotrules.runtime.inbox import Inbox, Work
+
+log = structlog.get_logger()
+
+SNAPSHOT_EVERY = 500
+"""Journal rows between two snapshots: bounds how long recovery takes."""
+
+DRAIN_LIMIT = 10.0
+"""Seconds to wait for the end of the broker's backlog before time goes on without it."""
+
+FIRST_PAUSE, LAST_PAUSE = 0.5, 10.0
+"""Seconds between two tries at a store that can't be written."""
+
+MAX_WAIT = 60.0
+HISTORY_BACKLOG = 50_000
+
+
+class Runtime:
+    """Runs one engine until it is told to stop. Built once, in the composition root."""
+
+    def __init__(
+        self,
+        *,
+        files: Reload,
+        store: Store,
+        transport: Transport,
+        functions: Functions,
+        history: History,
+        clock: Clock,
+        observers: Sequence[Observer],
+        name: str,
+    ) -> None:
+        self._files = files
+        self._store = store
+        self._transport = transport
+        self._functions = functions
+        self._history = history
+        self._clock = clock
+        self._observers = observers
+        self._mark_topic = f"iotrules/engines/{name}/mark"
+        self._inbox = Inbox()
+        self._engine = Engine()
+        self._sequence = 0
+        self._journaled = 0
+        self._stopping = False
+        self._drained_generation = 0
+        self._mark = b""
+        self._mark_deadline = 0
+        self._readings: list[Reading] = []
+        self._readings_waiting = asyncio.Event()
+        self._deliverer = Deliverer(
+            transport,
+            functions,
+            clock,
+            self._inbox,
+            self._remembered,
+            random.Random(),  # noqa: S311 - jitter
+        )
+
+    def stop(self) -> None:
+        """Ask the loop to end after the turn it is in."""
+        self._stopping = True
+        self._inbox.wake()
+
+    def wake(self) -> None:
+        """Have the loop look at the transport's state again."""
+        self._inbox.wake()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Recover, connect, and go round until `stop`. StateError or ConfigError if that can't go on."""
+        rows = await self._recover()
+        await self._functions.start()
+        await self._history.open()
+        keeper = asyncio.create_task(self._keep_history(), name="history")
+        try:
+            await self._use_rules()
+            await self._transport.start(self._filters(), self._arrived)
+            self._deliverer.add(rows)
+            ready()
+            while not self._stopping:
+                await self._turn()
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await self._close()
+
+    async def _close(self) -> None:
+        await self._deliverer.stop()
+        await self._transport.stop()
+        await self._functions.stop()
+        await self._history.close()
+        await self._store.close()
+
+    async def _turn(self) -> None:
+        self._watch_connection()
+        work = await self._inbox.take(self._patience())
+        now = self._clock.now()
+        if self._time_may_pass(now):
+            work.inputs.append(Tick())
+        if work.inputs:
+            await self._carry_through(work, now)
+
+    def _patience(self) -> float:
+        """Seconds until the engine wants to be woken, or the wait for the backlog's end is over."""
+        wake_at = self._engine.wake_at
+        if not self._caught_up():
+            wake_at = self._mark_deadline if self._mark else None
+        if wake_at is None:
+            return MAX_WAIT
+        return min(max(0.0, (wake_at - self._clock.now()) / SECOND), MAX_WAIT)
+
+    def _time_may_pass(self, now: int) -> bool:
+        wake_at = self._engine.wake_at
+        return self._caught_up() and wake_at is not None and wake_at <= now
+
+    def _caught_up(self) -> bool:
+        """Is the broker's backlog behind us? While it is not, or we are cut off, wall clock moves no timer."""
+        return self._transport.connected and self._drained_generation == self._transport.generation
+
+    def _watch_connection(self) -> None:
+        """After each connection send ourselves a mark: it arrives behind what the broker had kept for us."""
+        if self._caught_up() or not self._transport.connected:
+            return
+        now = self._clock.now()
+        if not self._mark:
+            self._mark = f"{self._transport.generation} {uuid.uuid4()}".encode()
+            self._mark_deadline = now + round(DRAIN_LIMIT * SECOND)
+            self._spawn_mark(self._mark)
+        elif now >= self._mark_deadline:
+            log.warning("backlog mark did not come back", topic=self._mark_topic, waited_s=DRAIN_LIMIT)
+            self._pass_mark()
+
+    def _spawn_mark(self, mark: bytes) -> None:
+        async def send() -> None:
+            try:
+                await self._transport.publish(self._mark_topic, mark, expires_in=DRAIN_LIMIT)
+            except UnavailableError as error:
+                log.warning("backlog mark not sent", reason=str(error))
+                self._mark = b""  # the next turn sends another
+
+        self._mark_task = asyncio.create_task(send(), name="mark")
+
+    def _pass_mark(self) -> None:
+        self._mark = b""
+        self._drained_generation = self._transport.generation
+        self._inbox.wake()
+
+    def _arrived(self, batch: Sequence[tuple[Arrival, AckToken]]) -> None:
+        """Called by the transport: telemetry goes to the inbox, our own marks are taken out."""
+        marks = [pair for pair in batch if pair[0].topic == self._mark_topic]
+        if marks:
+            batch = [pair for pair in batch if pair[0].topic != self._mark_topic]
+            self._transport.acknowledge([token for _, token in marks])
+            if any(arrival.payload == self._mark for arrival, _ in marks):
+                self._inbox.at_end(self._pass_mark)
+        if batch:
+            self._inbox.put_batch(batch)
+
+    async def _carry_through(self, work: Work, now: int) -> None:
+        """Decide and commit, again and again until it is durable; then let the consequences out."""
+        pause = FIRST_PAUSE
+        while True:
+            started = perf_counter()
+            entries = self._decide(work.inputs, now)
+            try:
+                if entries:
+                    await self._store.commit(entries, self._engine.rules)
+                break
+            except UnavailableError as error:
+                log.error("can't commit; nothing is acknowledged until it works", reason=str(error), retry_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LAST_PAUSE)
+                await self._recover()
+        self._let_out(work, entries, perf_counter() - started)
+        await self._snapshot_when_due(len(entries))
+
+    def _decide(self, inputs: Sequence[Input], now: int) -> list[Entry]:
+        entries = []
+        for value in inputs:
+            decision = self._engine.process(value, now, self._sequence + 1)
+            if decision.changed:
+                self._sequence += 1
+                entries.append(Entry(self._sequence, now, value, decision))
+        return entries
+
+    def _let_out(self, work: Work, entries: Sequence[Entry], seconds: float) -> None:
+        """Acknowledge, deliver, tell: all of it after the commit."""
+        self._transport.acknowledge(work.tokens)
+        for entry in entries:
+            self._deliverer.add(LedgerRow(effect, 0, 0) for effect in entry.decision.effects)
+            self._readings.extend(entry.decision.readings[: HISTORY_BACKLOG - len(self._readings)])
+            if isinstance(entry.value, Receipt):
+                _answer(work, entry.value.effect, entry.decision.ledger)
+        if self._readings:
+            self._readings_waiting.set()
+        for observer in self._observers:
+            observer.committed(entries, seconds)
+
+    async def _snapshot_when_due(self, journaled: int) -> None:
+        self._journaled += journaled
+        if self._journaled < SNAPSHOT_EVERY:
+            return
+        try:
+            await self._store.snapshot(self._sequence, self._engine.take_snapshot())
+            self._journaled = 0
+        except UnavailableError as error:  # what was to be written is forgotten, so begin from the store
+            log.error("can't write a snapshot", reason=str(error))
+            await self._recover()
+
+    async def _recover(self) -> Sequence[LedgerRow]:
+        """Make the engine what the store says it is; wait for a store that can't be opened."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                recovered = await self._store.open()
+                break
+            except UnavailableError as error:
+                log.error("can't open the store; trying again", reason=str(error), retry_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LAST_PAUSE)
+                if self._stopping:
+                    raise
+        self._engine = Engine()
+        self._engine.restore(recovered.snapshot)
+        for sequence, now, value in recovered.entries:
+            self._engine.process(value, now, sequence)
+        self._sequence = recovered.sequence
+        self._journaled = len(recovered.entries)
+        log.info(
+            "recovered",
+            sequence=self._sequence,
+            replayed=len(recovered.entries),
+            undelivered=len(recovered.pending),
+        )
+        for observer in self._observers:
+            observer.recovered(len(recovered.pending))
+        return recovered.pending
+
+    async def _use_rules(self) -> None:
+        if self._engine.files != self._files:
+            await self._carry_through(Work(inputs=[self._files]), self._clock.now())
+
+    def _filters(self) -> list[str]:
+        rules = self._engine.rules
+        filters = {stream.topic.filter for stream in rules.streams.values()} | {self._mark_topic}
+        if rules.commands is not None:
+            filters.add(rules.commands.ack.filter)
+        return sorted(filters)
+
+    def _remembered(self, key: Key) -> Remembered:
+        return self._engine.remembered(key)
+
+    async def _keep_history(self) -> None:
+        """Write readings for charts, off the path to durability; when it can't keep up, charts have gaps."""
+        while True:
+            await self._readings_waiting.wait()
+            self._readings_waiting.clear()
+            batch, self._readings = self._readings, []
+            try:
+                await self._history.append(batch)
+            except OSError as error:
+                log.warning("history not written", reason=str(error))
+
+
+def _answer(work: Work, effect: str, changes: Sequence[LedgerChange]) -> None:
+    future = work.waiting.get(effect)
+    if future is not None and not future.done():
+        future.set_result(next((change for change in changes if change.effect == effect), None))

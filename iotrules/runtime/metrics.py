@@ -1,0 +1,143 @@
+"""Prometheus metrics of the engine, added up per commit.
+
+House rule: labels come from closed sets (rules, functions, reasons, states), never from devices, topics or text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from iotrules import __version__
+from iotrules.model.decisions import AlertState, CommandState, Decision, LedgerChange, Transition
+from iotrules.model.rules import RuleSet, Severity
+from iotrules.model.times import SECOND
+from iotrules.ports import Entry
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+DURATION_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900)
+
+
+class EngineMetrics:
+    """An observer that keeps the registry behind `/metrics`."""
+
+    def __init__(self) -> None:
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the package has no type for it
+        self.registry = CollectorRegistry()
+        counter, gauge = self._counter, self._gauge
+        self._received = counter("messages_received", "Messages taken from the broker.", ["source"])
+        self._applied = counter("messages_applied", "Messages applied to their device.", ["stream"])
+        self._dropped = counter("messages_dropped", "Messages that change nothing, by reason.", ["reason"])
+        self._rejected = counter("messages_rejected", "Messages put into the dead letters, by reason.", ["reason"])
+        self._evaluations = counter("rule_evaluations", "Conditions evaluated.", ["rule"])
+        self._unknown = counter("rule_unknown", "Conditions that could not be known.", ["rule"])
+        self._errors = counter("rule_errors", "Conditions that failed in arithmetic or by policy.", ["rule"])
+        self._transitions = counter("alert_transitions", "Alert transitions.", ["rule", "severity", "to"])
+        self._active = gauge("alerts_active", "Alerts pending or firing since the start.", ["severity", "state"])
+        self._invocations = counter("function_invocations", "Attempts to run a function.", ["function", "outcome"])
+        self._cold = counter("function_cold_starts", "Attempts that started an environment.", ["function"])
+        self._duration = self._histogram("function_duration_seconds", "Run time of a function.", DURATION_BUCKETS)
+        self._commands = counter("commands", "Command states entered.", ["status"])
+        self._commit = self._histogram("commit_seconds", "Deciding and committing one batch.", LATENCY_BUCKETS)
+        self._alert_lag = self._histogram(
+            "event_to_alert_seconds", "From the deciding sample's event time to the firing.", LATENCY_BUCKETS
+        )
+        self._undelivered = gauge("queue_depth", "Effects in the ledger that are not settled.", [])
+        self._active_alerts: dict[tuple[str, str], tuple[str, str]] = {}
+        Info("iotrules_build", "The running program.", registry=self.registry).info({"version": __version__})
+
+    def know(self, rules: RuleSet, functions: frozenset[str]) -> None:
+        """Make the known series exist at 0, so that rates over them do from the first scrape."""
+        self._received.labels("mqtt")
+        for rule in rules.rules.values():
+            for metric in (self._evaluations, self._unknown, self._errors):
+                metric.labels(rule.name)
+            for state in (AlertState.PENDING, AlertState.FIRING, AlertState.RESOLVED, AlertState.INACTIVE):
+                self._transitions.labels(rule.name, rule.severity.word, state.value)
+        for severity in Severity:
+            for word in ("pending", "firing"):
+                self._active.labels(severity.word, word)
+        for function in functions:
+            self._cold.labels(function)
+            for outcome in ("done", "retry", "failed"):
+                self._invocations.labels(function, outcome)
+        for status in CommandState:
+            self._commands.labels(status.value)
+
+    def serve(self, host: str, port: int) -> int:
+        """Answer `/metrics` on a thread; the port in use is returned. OSError if it is taken."""
+        server, _ = prometheus_client.start_http_server(port, host, self.registry)
+        return int(server.server_port)
+
+    def recovered(self, undelivered: int) -> None:
+        self._undelivered.set(undelivered)
+
+    def committed(self, entries: Sequence[Entry], seconds: float) -> None:
+        if not entries:
+            return
+        self._commit.observe(seconds)
+        for entry in entries:
+            self._add(entry.decision)
+
+    def _add(self, decision: Decision) -> None:
+        for (counter, label), count in decision.counts.items():
+            self._add_count(counter, label, count)
+        for letter in decision.dead_letters:
+            self._rejected.labels(letter.reason).inc()
+        for transition in decision.transitions:
+            self._add_transition(transition)
+        for command in decision.commands:
+            self._commands.labels(command.state.value).inc()
+        for change in decision.ledger:
+            self._add_attempt(change)
+        self._undelivered.inc(len(decision.effects))
+        self._undelivered.dec(sum(change.state != "pending" for change in decision.ledger))
+
+    def _add_count(self, counter: str, label: str, count: int) -> None:
+        match counter:
+            case "received":
+                self._received.labels("mqtt").inc(count)
+            case "applied":
+                self._applied.labels(label).inc(count)
+            case "duplicate" | "late":
+                self._dropped.labels(counter).inc(count)
+            case "evaluations":
+                self._evaluations.labels(label).inc(count)
+            case "unknown":
+                self._unknown.labels(label).inc(count)
+            case "rule_errors":
+                self._errors.labels(label.partition(":")[0]).inc(count)
+
+    def _add_attempt(self, change: LedgerChange) -> None:
+        """One attempt to run a function, if that is what the ledger row was."""
+        if change.usage is None:
+            return
+        outcome = "retry" if change.state == "pending" else change.state
+        self._invocations.labels(change.function, outcome).inc()
+        self._duration.observe(change.usage.duration_ms / 1000)
+        if change.usage.cold:
+            self._cold.labels(change.function).inc()
+
+    def _add_transition(self, transition: Transition) -> None:
+        severity, state = transition.severity.word, transition.after.value
+        self._transitions.labels(transition.rule, severity, state).inc()
+        name = (transition.rule, transition.key.text)
+        before = self._active_alerts.pop(name, None)
+        if before is not None:
+            self._active.labels(*before).dec()
+        if transition.after in (AlertState.PENDING, AlertState.FIRING):
+            self._active_alerts[name] = (severity, state)
+            self._active.labels(severity, state).inc()
+        if transition.after is AlertState.FIRING:
+            self._alert_lag.observe(max(0, transition.decided - transition.at) / SECOND)
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(f"iotrules_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: list[str]) -> Gauge:
+        return Gauge(f"iotrules_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"iotrules_{name}", text, buckets=buckets, registry=self.registry)

@@ -1,0 +1,222 @@
+"""The store on SQLite, by aiosqlite: one transaction a batch, synchronous=FULL, one writer.
+
+House rule: nothing is half there. A commit that fails leaves the store as it was and says whether trying again helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from hashlib import blake2b
+from importlib import resources
+from pathlib import Path
+
+import aiosqlite
+import msgspec
+
+from iotrules.model.decisions import decode_effect
+from iotrules.model.errors import ConfigError, StateError, UnavailableError
+from iotrules.model.inputs import Input, Reload, decode_input, encode_input
+from iotrules.model.rules import RuleSet
+from iotrules.ports import Entry, LedgerRow, Recovered
+from iotrules.stores.rows import EntryRows, rule_rows
+
+VERSION = 1
+
+_PASSING = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the file system is read-only",
+    sqlite3.SQLITE_BUSY: "another process holds it",
+    sqlite3.SQLITE_CANTOPEN: "it can't be opened or made there",
+}
+
+
+class SqliteStore:
+    """The port `Store`. One process at a time: a lock file beside the store holds others off."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: aiosqlite.Connection | None = None
+        self._lock = asyncio.Lock()
+        self._lock_file: int | None = None
+        self._hash = b""
+
+    async def open(self) -> Recovered:
+        """Open or create the store. See the port; ConfigError if another engine is using it."""
+        self._hold()
+        with _explained(self._path):
+            await self._connect()
+            return await self._recover()
+
+    async def commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
+        """See the port."""
+        chain = self._hash
+        async with self._transaction() as connection:
+            for entry in entries:
+                body = encode_input(entry.value)
+                chain = _link(chain, entry.sequence, entry.now, body)
+                await connection.execute(
+                    "INSERT INTO journal VALUES (?, ?, ?, ?)", (entry.sequence, entry.now, body, chain)
+                )
+            for statement, rows in EntryRows(entries).statements():
+                await connection.executemany(statement, rows)
+            if any(isinstance(entry.value, Reload) for entry in entries):
+                await connection.execute("DELETE FROM rules")
+                await connection.executemany("INSERT INTO rules VALUES (?,?,?,?,?,?,?,?)", rule_rows(rules))
+        self._hash = chain
+
+    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
+        """See the port. The journal up to `sequence` is not needed any more and goes."""
+        gone = [(name,) for name, body in parts.items() if body is None]
+        kept = [(name, body) for name, body in parts.items() if body is not None]
+        async with self._transaction() as connection:
+            await connection.executemany("DELETE FROM snapshot WHERE part = ?", gone)
+            await connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?)", kept)
+            await connection.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+                [("snapshot_sequence", str(sequence)), ("snapshot_hash", self._hash.hex())],
+            )
+            await connection.execute("DELETE FROM journal WHERE sequence <= ?", (sequence,))
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _hold(self) -> None:
+        """Be the only engine on this store; the lock goes with the process, however it ends."""
+        if self._lock_file is not None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UnavailableError(f"store {self._path}: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise ConfigError(
+                f"store {self._path} is in use by another engine; stop that one, or name another with --store"
+            ) from error
+        self._lock_file = handle
+
+    async def _connect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+        self._connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=5)
+        await self._connection.execute("PRAGMA journal_mode = WAL")
+        await self._connection.execute("PRAGMA synchronous = FULL")
+        version = await self._version(self._connection)
+        if version is None:
+            await self._create(self._connection)
+        elif version != VERSION:
+            raise StateError(
+                f"store {self._path} is of version {version}, this program reads version {VERSION}: "
+                "use the program that wrote it, or another store"
+            )
+
+    async def _version(self, connection: aiosqlite.Connection) -> int | None:
+        async with connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'") as cursor:
+            if await cursor.fetchone() is None:
+                return None
+        return int(await self._meta(connection, "version", "0"))
+
+    async def _create(self, connection: aiosqlite.Connection) -> None:
+        """The schema and its version, in one transaction: a store is never half made."""
+        schema = resources.files("iotrules.stores").joinpath("schema.sql").read_text()
+        script = f"BEGIN IMMEDIATE; {schema}; INSERT INTO meta VALUES ('version', '{VERSION}'); COMMIT;"  # noqa: S608 - ours
+        try:
+            await connection.executescript(script)
+        except sqlite3.Error:
+            if connection.in_transaction:
+                await connection.rollback()
+            raise
+
+    async def _recover(self) -> Recovered:
+        connection = self._open_connection()
+        snapshot_sequence = int(await self._meta(connection, "snapshot_sequence", "0"))
+        self._hash = bytes.fromhex(await self._meta(connection, "snapshot_hash", ""))
+        parts: dict[str, bytes] = {}
+        async with connection.execute("SELECT part, body FROM snapshot") as cursor:
+            async for name, body in cursor:
+                parts[name] = body
+        entries = await self._read_journal(connection, snapshot_sequence)
+        sequence = entries[-1][0] if entries else snapshot_sequence
+        return Recovered(parts, entries, sequence, await self._pending(connection))
+
+    async def _read_journal(self, connection: aiosqlite.Connection, after: int) -> list[tuple[int, int, Input]]:
+        """The journal after a sequence, its chain checked."""
+        entries: list[tuple[int, int, Input]] = []
+        expected = after + 1
+        query = "SELECT sequence, now, body, hash FROM journal WHERE sequence > ? ORDER BY sequence"
+        async with connection.execute(query, (after,)) as cursor:
+            async for sequence, now, body, stored in cursor:
+                self._hash = _link(self._hash, sequence, now, body)
+                if sequence != expected or self._hash != stored:
+                    raise StateError(
+                        f"store {self._path}: the journal is damaged at sequence {sequence}: "
+                        "it is not what was written; restore a copy, or begin with another store"
+                    )
+                entries.append((sequence, now, decode_input(body)))
+                expected += 1
+        return entries
+
+    async def _pending(self, connection: aiosqlite.Connection) -> list[LedgerRow]:
+        query = "SELECT kind, body, attempts, next_try FROM ledger WHERE state = 'pending' ORDER BY rowid"
+        async with connection.execute(query) as cursor:
+            return [
+                LedgerRow(decode_effect(kind, body), attempts, next_try)
+                async for kind, body, attempts, next_try in cursor
+            ]
+
+    async def _meta(self, connection: aiosqlite.Connection, name: str, default: str) -> str:
+        async with connection.execute("SELECT value FROM meta WHERE name = ?", (name,)) as cursor:
+            row = await cursor.fetchone()
+        return default if row is None else str(row[0])
+
+    def _open_connection(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            raise StateError(f"store {self._path} is not open")
+        return self._connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+        connection = self._open_connection()
+        async with self._lock:
+            with _explained(self._path):
+                await connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        await connection.rollback()
+                    raise
+
+
+def _link(before: bytes, sequence: int, now: int, body: bytes) -> bytes:
+    """The hash of a journal row: over the one before and all of its own."""
+    head = sequence.to_bytes(8, "big") + now.to_bytes(8, "big", signed=True)
+    return blake2b(before + head + body, digest_size=16).digest()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours: passing ones are UnavailableError, all others mean the store is no good."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        passing = _PASSING.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        if passing is not None:
+            raise UnavailableError(f"store {path}: {passing}") from error
+        raise StateError(f"store {path} can't be used: {error}") from error
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise StateError(f"store {path} holds what this program can't read: {error}") from error
