@@ -1,0 +1,32 @@
+"""From our errors to what a person sees and the exit code that a script sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from iotrules.model.errors import ConfigError, FileError, IotrulesError, StateError, UnavailableError
+
+FILES, UNAVAILABLE, INTERRUPTED = 3, 4, 130
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the program with the message of an error of ours; the exit codes are those in `iotrules --help`."""
+    try:
+        yield
+    except FileError as error:
+        click.echo(str(error), err=True)
+        click.echo(f"{len(error.problems)} problems; nothing was started", err=True)
+        raise SystemExit(FILES) from error
+    except (UnavailableError, StateError) as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(UNAVAILABLE) from error
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(FILES) from error
+    except IotrulesError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from error

@@ -1,0 +1,168 @@
+"""`iotrules run`: the composition root of the engine's process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import structlog
+
+from iotrules.cli.failures import reported
+from iotrules.cli.logs import set_up_logs
+from iotrules.cli.options import broker_options
+from iotrules.functions import LocalFunctions
+from iotrules.history.sqlite import SqliteHistory
+from iotrules.language import load_files, read_directory
+from iotrules.model.errors import ConfigError, Problem, RuleError
+from iotrules.model.inputs import Reload
+from iotrules.model.rules import InvokeStep, RuleSet
+from iotrules.runtime.clock import SystemClock
+from iotrules.runtime.logging import LogObserver
+from iotrules.runtime.loop import Runtime
+from iotrules.runtime.metrics import EngineMetrics
+from iotrules.stores.sqlite import SqliteStore
+from iotrules.transports.address import BrokerAddress
+from iotrules.transports.mqtt import MqttTransport
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `iotrules run` was asked for. `metrics_port` 0 takes a free one."""
+
+    rules: Path
+    functions: Path
+    store: Path
+    broker: BrokerAddress
+    name: str
+    metrics_port: int
+    dry_run: bool
+
+
+@click.command("run", short_help="run the engine")
+@broker_options
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    default=Path("rules"),
+    show_default=True,
+    help="Directory or file of rules.",
+)
+@click.option(
+    "--functions",
+    type=click.Path(path_type=Path),
+    default=Path("lambdas/template.yaml"),
+    show_default=True,
+    help="SAM template of the functions.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    default=Path(".iotrules/store.db"),
+    show_default=True,
+    help="Where state is kept.",
+)
+@click.option(
+    "--name",
+    default="iotrules-engine",
+    show_default=True,
+    help="Client id at the broker; the session there belongs to it.",
+)
+@click.option(
+    "--metrics-port",
+    type=int,
+    default=9464,
+    show_default=True,
+    help="Port of /metrics on 127.0.0.1; 0 takes a free one.",
+)
+@click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
+def command(
+    rules: Path,
+    functions: Path,
+    store: Path,
+    broker: BrokerAddress,
+    name: str,
+    metrics_port: int,
+    dry_run: bool,
+) -> None:
+    """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM)."""
+    set_up_logs()
+    with reported():
+        asyncio.run(_run(RunOptions(rules, functions, store, broker, name, metrics_port, dry_run)))
+
+
+async def _run(options: RunOptions) -> None:
+    files = Reload(read_directory(options.rules), options.dry_run)
+    rules = load_files(files.files)
+    functions = LocalFunctions(options.functions)
+    _check_functions(rules, files, functions.names())
+    metrics = EngineMetrics()
+    metrics.know(rules, functions.names())
+    port = _serve_metrics(metrics, options.metrics_port)
+    transport = MqttTransport(
+        options.broker, client_id=options.name, on_status=lambda status: _on_status(runtime, status)
+    )
+    runtime = Runtime(
+        files=files,
+        store=SqliteStore(options.store),
+        transport=transport,
+        functions=functions,
+        history=SqliteHistory(Path(f"{options.store}.history")),
+        clock=SystemClock(),
+        observers=[metrics, LogObserver()],
+        name=options.name,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, runtime.stop)
+
+    def ready() -> None:
+        log.info(
+            "ready",
+            rules=len(rules.rules),
+            functions=len(functions.names()),
+            broker=options.broker.url,
+            metrics=f"http://127.0.0.1:{port}/metrics",
+            dry_run=options.dry_run,
+        )
+
+    await runtime.run(ready)
+
+
+def _on_status(runtime: Runtime, status: str) -> None:
+    log.info("broker", status=status)
+    runtime.wake()
+
+
+def _serve_metrics(metrics: EngineMetrics, port: int) -> int:
+    try:
+        return metrics.serve("127.0.0.1", port)
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} for /metrics on 127.0.0.1: {error.strerror}; choose another with --metrics-port"
+        ) from error
+
+
+def _check_functions(rules: RuleSet, files: Reload, known: frozenset[str]) -> None:
+    """Every function that a rule invokes is there: better said now than at three in the morning."""
+    problems = []
+    for rule in rules.rules.values():
+        missing = {step.function for step in rule.steps if isinstance(step, InvokeStep)} - known
+        for name in sorted(missing):
+            where = rule.location
+            problems.append(
+                Problem(
+                    where.file,
+                    where.line,
+                    1,
+                    f'rule "{rule.name}" invokes "{name}", which the template of functions does not have',
+                    hint=f"it has: {', '.join(sorted(known)) or 'none'}",
+                    source=files.files[where.file].splitlines()[where.line - 1],
+                )
+            )
+    if problems:
+        raise RuleError(problems)

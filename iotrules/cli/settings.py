@@ -1,0 +1,83 @@
+"""The configuration file: every command's options in one place, checked, with places of errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel, ConfigDict
+
+from iotrules.model.errors import FileError
+from iotrules.yamlfile import load_document
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class BrokerSettings(_Section):
+    url: str | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    user: str | None = None
+    password_file: str | None = None
+
+
+class EngineSettings(_Section):
+    name: str | None = None
+    dry_run: bool | None = None
+    metrics_port: int | None = None
+
+
+class DashboardSettings(_Section):
+    host: str | None = None
+    port: int | None = None
+
+
+class Settings(_Section):
+    """`iotrules.yaml`. Relative paths are taken from the directory that the file is in."""
+
+    rules: str | None = None
+    functions: str | None = None
+    store: str | None = None
+    broker: BrokerSettings = BrokerSettings()
+    engine: EngineSettings = EngineSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """Click's `default_map` for the file. Ends the program with the file's problems if it can't be used."""
+    try:
+        settings = load_document(path.read_text(), str(path), Settings)
+    except FileError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(3) from error
+    return _default_map(settings, path.parent)
+
+
+def _default_map(settings: Settings, base: Path) -> dict[str, dict[str, Any]]:
+    def from_here(name: str | None) -> str | None:
+        return None if name is None else str(base / name)
+
+    broker = {
+        "broker": settings.broker.url,
+        "broker_ca": from_here(settings.broker.ca),
+        "broker_cert": from_here(settings.broker.cert),
+        "broker_key": from_here(settings.broker.key),
+        "broker_user": settings.broker.user,
+        "broker_password_file": from_here(settings.broker.password_file),
+    }
+    files = {"rules": from_here(settings.rules), "functions": from_here(settings.functions)}
+    store = {"store": from_here(settings.store)}
+    sections: dict[str, dict[str, Any]] = {
+        "run": broker | files | store | settings.engine.model_dump(),
+        "sim": broker,
+        "alerts": store,
+        "dashboard": store | settings.dashboard.model_dump(),
+    }
+    return {
+        command: {name: value for name, value in options.items() if value is not None}
+        for command, options in sections.items()
+    }

@@ -1,0 +1,1 @@
+"""The dashboard: a process of its own that reads the stores, and can't slow the engine."""
