@@ -8,11 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from device_sim.faults import SignalName
-from iotrules.model.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
+from iotrules.language.durations import duration
+from iotrules.model.times import MILLISECOND, SECOND
 
-_UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ID_NUMBER = re.compile(r"\{n(?::0(\d))?\}")
 _UNSAFE = re.compile(r"[/+#{}\x00-\x1f\x7f\ud800-\udfff]")
@@ -20,9 +18,7 @@ _UNSAFE = re.compile(r"[/+#{}\x00-\x1f\x7f\ud800-\udfff]")
 
 def parse_duration(text: object) -> int:
     """`1s`, `100ms`, `2m30s` → ns; ValueError for anything else."""
-    if not isinstance(text, str) or not _DURATION.fullmatch(text):
-        raise ValueError("not a duration: expected one such as 500ms, 10s or 2m30s")
-    return round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+    return duration(text if isinstance(text, str) else "")
 
 
 def _topic(text: str) -> str:

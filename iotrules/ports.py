@@ -33,6 +33,11 @@ class Transport(Protocol):
     def connected(self) -> bool: ...
 
     @property
+    def failure(self) -> str | None:
+        """Why this transport has given up for good (another client took its id), or None."""
+        ...
+
+    @property
     def generation(self) -> int:
         """How many times a connection was made; with each, the broker resends what was not acknowledged."""
         ...
@@ -136,9 +141,9 @@ class Store(Protocol):
 class History(Protocol):
     """A bounded store of decoded telemetry, for charts. Losing some of it loses no decision."""
 
-    async def open(self) -> None: ...
-
-    async def append(self, readings: Sequence[Reading]) -> None: ...
+    async def append(self, readings: Sequence[Reading]) -> None:
+        """UnavailableError: these are not kept; later ones may be."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -11,6 +11,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -22,8 +23,14 @@ from iotrules.demonstration.report import read_report, summary_lines
 from iotrules.demonstration.screen import Screen, open_screen
 from iotrules.model.errors import ConfigError, IotrulesError
 from iotrules.stores.views import StoreView
+from iotrules.transports.address import BrokerAddress
 from iotrules.transports.broker import LocalBroker
 
+OWN_BROKERS: dict[str, Literal["auto", "mosquitto", "iotcore"]] = {
+    "auto": "auto",
+    "mosquitto": "mosquitto",
+    "embedded": "iotcore",
+}
 UPDATE_EVERY = 0.5
 START_TIMEOUT = 30.0
 
@@ -49,7 +56,7 @@ class DemoOptions:
     type=DurationOption(),
     help="End by itself after so long (60s) with a summary; exit 0 only if the closed loop happened.",
 )
-@click.option("--broker", metavar="URL", help="Use this broker instead of starting one.")
+@click.option("--broker", metavar="URL", help="A broker to use; or `mosquitto` or `embedded`, to have one started.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -100,13 +107,7 @@ async def _demonstrate(options: DemoOptions) -> int:
     _begin_directory(options.directory)
     _check_port(options.port)
     async with AsyncExitStack() as stack:
-        url = options.broker
-        if url is None:
-            broker = await stack.enter_async_context(
-                LocalBroker("auto", directory=options.directory / "broker", on_status=console.print)
-            )
-            url = broker.address.url
-            console.print(f"broker     {broker.kind} on {url}", markup=False)
+        url = await _broker(options, stack, console)
         parts = await _start_parts(options, url, stack, console)
         address = f"http://127.0.0.1:{options.port}/"
         console.print(f"dashboard  {address}", markup=False)
@@ -117,6 +118,18 @@ async def _demonstrate(options: DemoOptions) -> int:
     for line in summary_lines(report):
         console.print(line, markup=False, soft_wrap=True)
     return 0 if report.closed or options.seconds is None else 1
+
+
+async def _broker(options: DemoOptions, stack: AsyncExitStack, console: Console) -> str:
+    """The address of the broker to use; it is started unless it is somebody else's."""
+    kind = OWN_BROKERS.get(options.broker or "auto")
+    if kind is None:
+        return BrokerAddress.parse(options.broker or "").url
+    broker = await stack.enter_async_context(
+        LocalBroker(kind, directory=options.directory / "broker", on_status=console.print)
+    )
+    console.print(f"broker     {broker.kind} on {broker.address.url}", markup=False)
+    return broker.address.url
 
 
 async def _start_parts(options: DemoOptions, url: str, stack: AsyncExitStack, console: Console) -> list[Part]:

@@ -248,7 +248,8 @@ def _signal(
     rule_state.state = after.value
     rule_state.number += 1
     if after is AlertState.FIRING:
-        rule_state.episode = moment.sequence
+        # a batch may hold more than one opening; then the later ones take the next number
+        rule_state.episode = max(moment.sequence, rule_state.episode + 1)
     if after is not AlertState.PENDING:
         rule_state.hold, rule_state.clear = Held(), Held()
     state.mark(("rule", (compiled.rule.name, track.key)))

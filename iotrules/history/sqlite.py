@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import aiosqlite
 
 from iotrules.model.decisions import Reading
+from iotrules.model.errors import UnavailableError
 
 MAX_SAMPLES = 2_000_000
 TRIM_EVERY = 20_000
@@ -25,42 +27,43 @@ class SqliteHistory:
         self._since_trim = 0
         self._connection: aiosqlite.Connection | None = None
 
-    async def open(self) -> None:
-        try:
-            await self._connect()
-        except aiosqlite.DatabaseError:
-            await self.close()
-            _remove(self._path)
-            await self._connect()
-
     async def append(self, readings: Sequence[Reading]) -> None:
-        """Take in committed readings, oldest first."""
-        if self._connection is None or not readings:
+        """Take in committed readings, oldest first. UnavailableError: these are not kept; the next may be."""
+        if not readings:
             return
+        try:
+            if self._connection is None:
+                self._connection = await self._open()
+            await self._append(self._connection, readings)
+        except sqlite3.Error as error:
+            await self.close()
+            raise UnavailableError(f"history {self._path}: {error}") from error
+
+    async def _append(self, connection: aiosqlite.Connection, readings: Sequence[Reading]) -> None:
         latest = {(reading.stream, reading.key): reading for reading in readings}
         samples = [row for reading in readings for row in _sample_rows(reading)]
-        await self._connection.executemany(
+        await connection.executemany(
             "INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", [_latest_row(r) for r in latest.values()]
         )
-        await self._connection.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?,?,?)", samples)
+        await connection.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?,?,?)", samples)
         self._since_trim += len(samples)
         if self._since_trim >= TRIM_EVERY:
-            await self._trim(self._connection)
-        await self._connection.commit()
+            await self._trim(connection)
+        await connection.commit()
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
 
-    async def _connect(self) -> None:
-        self._connection = await aiosqlite.connect(self._path, timeout=5)
-        await self._connection.execute("PRAGMA journal_mode = WAL")
-        await self._connection.execute("PRAGMA synchronous = NORMAL")
-        async with self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'samples'") as cursor:
-            if await cursor.fetchone() is None:
-                schema = resources.files("iotrules.history").joinpath("schema.sql").read_text()
-                await self._connection.executescript(schema)
+    async def _open(self) -> aiosqlite.Connection:
+        try:
+            return await _connect(self._path)
+        except sqlite3.OperationalError:  # no room, no right: the file may be as good as ever
+            raise
+        except sqlite3.DatabaseError:
+            _remove(self._path)
+            return await _connect(self._path)
 
     async def _trim(self, connection: aiosqlite.Connection) -> None:
         self._since_trim = 0
@@ -73,6 +76,22 @@ class SqliteHistory:
             "DELETE FROM samples WHERE at <= (SELECT at FROM samples ORDER BY at LIMIT 1 OFFSET ?)",
             (excess + self._max_samples // 20,),
         )
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    """A connection with the schema in place."""
+    connection = await aiosqlite.connect(path, timeout=5)
+    try:
+        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute("PRAGMA synchronous = NORMAL")
+        async with connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'samples'") as cursor:
+            if await cursor.fetchone() is None:
+                schema = resources.files("iotrules.history").joinpath("schema.sql").read_text()
+                await connection.executescript(schema)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def _remove(path: Path) -> None:

@@ -7,6 +7,7 @@ had decided, recovers it from the store, and decides again on the same inputs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -76,7 +77,7 @@ class Runtime:
         self._engine = Engine()
         self._sequence = 0
         self._journaled = 0
-        self._stopping = False
+        self._stop_asked = asyncio.Event()
         self._drained_generation = 0
         self._mark = b""
         self._mark_deadline = 0
@@ -93,7 +94,7 @@ class Runtime:
 
     def stop(self) -> None:
         """Ask the loop to end after the turn it is in."""
-        self._stopping = True
+        self._stop_asked.set()
         self._inbox.wake()
 
     def wake(self) -> None:
@@ -104,19 +105,36 @@ class Runtime:
         """Recover, connect, and go round until `stop`. StateError or ConfigError if that can't go on."""
         rows = await self._recover()
         await self._functions.start()
-        await self._history.open()
         keeper = asyncio.create_task(self._keep_history(), name="history")
         try:
             await self._use_rules()
-            await self._transport.start(self._filters(), self._arrived)
+            await self._connect()
             self._deliverer.add(rows)
             ready()
-            while not self._stopping:
+            while not self._stop_asked.is_set():
                 await self._turn()
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close()
+
+    async def _connect(self) -> None:
+        """Reach the broker, however long that takes: after a power cut it may start later than we do."""
+        pause = FIRST_PAUSE
+        while not self._stop_asked.is_set():
+            try:
+                await self._transport.start(self._filters(), self._arrived)
+                return
+            except UnavailableError as error:
+                log.error("can't reach the broker; trying again", reason=str(error), retry_s=pause)
+            pause = await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> float:
+        """Wait, unless somebody wants us to stop; returns how long to wait the next time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop_asked.wait()
+        return min(seconds * 2, LAST_PAUSE)
 
     async def _close(self) -> None:
         await self._deliverer.stop()
@@ -126,6 +144,8 @@ class Runtime:
         await self._store.close()
 
     async def _turn(self) -> None:
+        if self._transport.failure is not None:
+            raise UnavailableError(self._transport.failure)
         self._watch_connection()
         work = await self._inbox.take(self._patience())
         now = self._clock.now()
@@ -202,8 +222,9 @@ class Runtime:
                 break
             except UnavailableError as error:
                 log.error("can't commit; nothing is acknowledged until it works", reason=str(error), retry_s=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LAST_PAUSE)
+                pause = await self._pause(pause)
+                if self._stop_asked.is_set():
+                    raise
                 await self._recover()
         self._let_out(work, entries, perf_counter() - started)
         await self._snapshot_when_due(len(entries))
@@ -250,9 +271,8 @@ class Runtime:
                 break
             except UnavailableError as error:
                 log.error("can't open the store; trying again", reason=str(error), retry_s=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LAST_PAUSE)
-                if self._stopping:
+                pause = await self._pause(pause)
+                if self._stop_asked.is_set():
                     raise
         self._engine = Engine()
         self._engine.restore(recovered.snapshot)
@@ -292,8 +312,8 @@ class Runtime:
             batch, self._readings = self._readings, []
             try:
                 await self._history.append(batch)
-            except OSError as error:
-                log.warning("history not written", reason=str(error))
+            except UnavailableError as error:
+                log.warning("history not written: charts have a gap", reason=str(error))
 
 
 def _answer(work: Work, effect: str, changes: Sequence[LedgerChange]) -> None:

@@ -9,11 +9,12 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 import msgspec
@@ -32,6 +33,7 @@ _PASSING = {
     sqlite3.SQLITE_READONLY: "the file system is read-only",
     sqlite3.SQLITE_BUSY: "another process holds it",
     sqlite3.SQLITE_CANTOPEN: "it can't be opened or made there",
+    sqlite3.SQLITE_IOERR: "the disk can't be read or written",  # a full tmpfs too: no room for the WAL's index
 }
 
 
@@ -44,18 +46,40 @@ class SqliteStore:
         self._lock = asyncio.Lock()
         self._lock_file: int | None = None
         self._hash = b""
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Recovered:
         """Open or create the store. See the port; ConfigError if another engine is using it."""
-        self._hold()
-        with _explained(self._path):
-            await self._connect()
-            return await self._recover()
+        async with self._lock:
+            self._hold()
+            try:
+                with _explained(self._path), _readable(self._path):
+                    await self._connect()
+                    return await self._recover()
+            except UnavailableError:  # we will try again, so nobody else may have it meanwhile
+                await self._disconnect()
+                raise
+            except BaseException:
+                await self._disconnect()
+                self._let_go()
+                raise
 
     async def commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
-        """See the port."""
-        chain = self._hash
+        """See the port. A caller that is cancelled does not stop it half way: all of it, or nothing."""
+        await self._to_its_end(self._commit(entries, rules))
+
+    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
+        """See the port. The journal up to `sequence` is not needed any more and goes."""
+        await self._to_its_end(self._snapshot(sequence, parts))
+
+    async def close(self) -> None:
+        async with self._lock:
+            await self._disconnect()
+            self._let_go()
+
+    async def _commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
         async with self._transaction() as connection:
+            chain = self._hash
             for entry in entries:
                 body = encode_input(entry.value)
                 chain = _link(chain, entry.sequence, entry.now, body)
@@ -69,23 +93,32 @@ class SqliteStore:
                 await connection.executemany("INSERT INTO rules VALUES (?,?,?,?,?,?,?,?)", rule_rows(rules))
         self._hash = chain
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
-        """See the port. The journal up to `sequence` is not needed any more and goes."""
+    async def _snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
         gone = [(name,) for name, body in parts.items() if body is None]
         kept = [(name, body) for name, body in parts.items() if body is not None]
         async with self._transaction() as connection:
             await connection.executemany("DELETE FROM snapshot WHERE part = ?", gone)
             await connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?)", kept)
-            await connection.executemany(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                [("snapshot_sequence", str(sequence)), ("snapshot_hash", self._hash.hex())],
+            await connection.execute("INSERT OR REPLACE INTO meta VALUES ('snapshot_sequence', ?)", (str(sequence),))
+            await connection.execute(  # none there: the sequence of the last snapshot, whose hash stays
+                "INSERT OR REPLACE INTO meta SELECT 'snapshot_hash', hex(hash) FROM journal WHERE sequence = ?",
+                (sequence,),
             )
             await connection.execute("DELETE FROM journal WHERE sequence <= ?", (sequence,))
 
-    async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """SQLite's thread can't be called back: who is cancelled leaves, the transaction still ends as it must."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    def _let_go(self) -> None:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
@@ -109,25 +142,29 @@ class SqliteStore:
         self._lock_file = handle
 
     async def _connect(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self._disconnect()
         self._connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=5)
+        version = await self._version(self._connection)  # before anything is written
         await self._connection.execute("PRAGMA journal_mode = WAL")
         await self._connection.execute("PRAGMA synchronous = FULL")
-        version = await self._version(self._connection)
         if version is None:
             await self._create(self._connection)
-        elif version != VERSION:
+
+    async def _version(self, connection: aiosqlite.Connection) -> int | None:
+        """The store's version, None for an empty file; StateError if it is not one that we may write to."""
+        async with connection.execute("SELECT name FROM sqlite_schema") as cursor:
+            names = {name async for (name,) in cursor}
+        if not names:
+            return None
+        if "meta" not in names:
+            raise StateError(f"{self._path} is a database, but no store of iotrules: name another with --store")
+        version = int(await self._meta(connection, "version", "0"))
+        if version != VERSION:
             raise StateError(
                 f"store {self._path} is of version {version}, this program reads version {VERSION}: "
                 "use the program that wrote it, or another store"
             )
-
-    async def _version(self, connection: aiosqlite.Connection) -> int | None:
-        async with connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'") as cursor:
-            if await cursor.fetchone() is None:
-                return None
-        return int(await self._meta(connection, "version", "0"))
+        return version
 
     async def _create(self, connection: aiosqlite.Connection) -> None:
         """The schema and its version, in one transaction: a store is never half made."""
@@ -189,22 +226,21 @@ class SqliteStore:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        connection = self._open_connection()
         async with self._lock:
+            connection = self._open_connection()
             with _explained(self._path):
-                await connection.execute("BEGIN IMMEDIATE")
                 try:
+                    await connection.execute("BEGIN IMMEDIATE")
                     yield connection
                     await connection.execute("COMMIT")
                 except BaseException:
-                    if connection.in_transaction:
-                        await connection.rollback()
+                    await connection.rollback()  # nothing, if SQLite has done it already
                     raise
 
 
 def _link(before: bytes, sequence: int, now: int, body: bytes) -> bytes:
     """The hash of a journal row: over the one before and all of its own."""
-    head = sequence.to_bytes(8, "big") + now.to_bytes(8, "big", signed=True)
+    head = int.to_bytes(sequence, 8, "big") + int.to_bytes(now, 8, "big", signed=True)  # TypeError for what is no int
     return blake2b(before + head + body, digest_size=16).digest()
 
 
@@ -218,5 +254,12 @@ def _explained(path: Path) -> Iterator[None]:
         if passing is not None:
             raise UnavailableError(f"store {path}: {passing}") from error
         raise StateError(f"store {path} can't be used: {error}") from error
-    except (msgspec.MsgspecError, KeyError) as error:
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what can't be decoded into our word for it."""
+    try:
+        yield
+    except (msgspec.MsgspecError, LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise StateError(f"store {path} holds what this program can't read: {error}") from error

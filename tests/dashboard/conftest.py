@@ -14,23 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page
 
+from tests.browser import browser
 from tests.dashboard.seed import Seed
 from tests.mosquitto import free_port
 
 START_SECONDS = 40
-
-
-def chromium() -> str:
-    """Where Chromium is; the tests are skipped without it, but never in CI."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        words = "no chromium on the PATH: install it to test the dashboard in a browser"
-        if os.environ.get("CI") == "true":
-            pytest.fail(words)
-        pytest.skip(words)
-    return path
 
 
 @contextmanager
@@ -67,16 +57,6 @@ def beating(seed: Seed) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not for the session: while it lives its event loop runs, and asynchronous tests of other modules can't."""
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from iotrules.model.decisions import AlertState
-from tests.engine.world import OVERHEAT, World
+from iotrules.model.inputs import Arrival, Messages
+from iotrules.model.times import MILLISECOND, SECOND
+from tests.engine.world import OVERHEAT, START, World
 
 
 def test_a_condition_held_for_long_enough_goes_through_pending_to_firing() -> None:
@@ -97,6 +101,17 @@ def test_an_episode_is_named_by_the_input_that_opened_it_and_never_used_twice() 
     ]
     assert episodes[0] == episodes[1]
     assert episodes[2] == episodes[3] > episodes[0]
+
+
+def test_two_episodes_in_one_batch_have_two_names() -> None:
+    world = World(OVERHEAT.replace("for: 30s", "for: 0s").replace("clear: {when: temp < 70, for: 20s}", ""))
+    arrivals = []
+    for at, temp in ((0, 90), (10, 60), (20, 91), (30, 60)):
+        body = {"ts": START // MILLISECOND + at * 1000, "boot": "x", "seq": at, "temp": temp}
+        arrivals.append(Arrival("site/A/dev/b1/env", json.dumps(body).encode(), START + at * SECOND))
+    episodes = [change.episode for change in world.put(Messages(tuple(arrivals))).transitions]
+    assert len(episodes) == 4
+    assert episodes[0] == episodes[1] != episodes[2] == episodes[3]
 
 
 def test_keys_do_not_mix() -> None:

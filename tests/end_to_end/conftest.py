@@ -1,0 +1,5 @@
+"""What the end-to-end tests share."""
+
+from tests.browser import browser
+
+__all__ = ["browser"]
