@@ -1,4 +1,4 @@
-"""A real Chromium for the tests that look at pages; a fixture that conftest files import."""
+"""A real Chromium for the tests that look at pages."""
 
 from __future__ import annotations
 

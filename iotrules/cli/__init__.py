@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from iotrules import __version__
 
 _COMMANDS = {
     "alerts": "show the alerts that are active",
+    "broker": "run an MQTT broker on this computer's loopback",
     "check": "find every error in rule files",
     "dashboard": "serve the page that shows alerts, fleet and devices",
     "demo": "run everything: broker, engine, functions, simulated fleet, dashboard",
@@ -31,6 +33,17 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"iotrules.cli.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            nearest = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            if nearest:
+                error.message += f" Did you mean '{nearest[0]}'?"
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

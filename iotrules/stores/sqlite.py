@@ -199,7 +199,7 @@ class SqliteStore:
                 self._hash = _link(self._hash, sequence, now, body)
                 if sequence != expected or self._hash != stored:
                     raise StateError(
-                        f"store {self._path}: the journal is damaged at sequence {sequence}: "
+                        f"store {self._path}: the journal is damaged at sequence {expected}: "
                         "it is not what was written; restore a copy, or begin with another store"
                     )
                 entries.append((sequence, now, decode_input(body)))

@@ -1,0 +1,1 @@
+"""The documents: their commands run, and nothing is missing from them."""
