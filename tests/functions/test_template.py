@@ -97,4 +97,4 @@ def test_a_template_that_is_not_there(tmp_path: Path) -> None:
 
 def test_the_shipped_template(tmp_path: Path) -> None:
     functions = read_template(Path(__file__).parents[2] / "lambdas" / "template.yaml")
-    assert set(functions) == {"shutdown_machine"}
+    assert set(functions) == {"open_ticket", "shutdown_machine"}

@@ -1,0 +1,245 @@
+"""A world for tests of the runtime: a clock that is moved by hand, a broker, a device, a store, real functions.
+
+What is in it outlives an engine, so that one can end, by its own will or not, and another go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from iotrules.functions import LocalFunctions
+from iotrules.history.sqlite import SqliteHistory
+from iotrules.model.errors import UnavailableError
+from iotrules.model.inputs import Arrival, Reload
+from iotrules.model.rules import RuleSet
+from iotrules.model.times import MILLISECOND, SECOND
+from iotrules.ports import AckToken, Entry, Observer, Recovered, Store
+from iotrules.runtime.loop import Runtime
+from iotrules.stores.sqlite import SqliteStore
+from iotrules.transports.memory import MemoryBroker, MemoryTransport
+from tests.engine.world import START, STREAM
+
+NAME = "engine"
+PATIENCE = 15.0
+HANDLERS = Path(__file__).with_name("handlers")
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    CodeUri: {code}
+    Runtime: python3.12
+    Timeout: 30
+    Environment: {{Variables: {{GO: {go}}}}}
+Resources:
+"""
+FUNCTION = """
+  {logical}:
+    Type: AWS::Serverless::Function
+    Properties: {{FunctionName: {name}, Handler: handlers.{name}}}
+"""
+
+
+class SettableClock:
+    """The port `Clock`: stands still until it is moved."""
+
+    def __init__(self, start: int = START) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        return self._now
+
+    def move_to(self, seconds: float) -> None:
+        """So many seconds after the start."""
+        self._now = START + round(seconds * SECOND)
+
+
+class ScriptedStore:
+    """A real store with faults by script: the next commits fail, or a commit waits at a gate before or after it."""
+
+    def __init__(self, store: Store, happened: Callable[[], None]) -> None:
+        self._store = store
+        self._happened = happened
+        self.fail_next = 0
+        self.failures = 0
+        self.waiting = 0
+        self.before, self.after = asyncio.Event(), asyncio.Event()
+        self.before.set()
+        self.after.set()
+
+    async def open(self) -> Recovered:
+        return await self._store.open()
+
+    async def commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
+        await self._pass(self.before)
+        if self.fail_next:
+            self.fail_next -= 1
+            self.failures += 1
+            self._happened()
+            raise UnavailableError("store: the disk is full (by script)")
+        await self._store.commit(entries, rules)
+        await self._pass(self.after)
+
+    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
+        await self._store.snapshot(sequence, parts)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def _pass(self, gate: asyncio.Event) -> None:
+        if not gate.is_set():
+            self.waiting += 1
+            self._happened()
+            await gate.wait()
+
+
+class World:
+    """Everything around an engine. `until` looks again whenever the engine has committed or the device was told."""
+
+    def __init__(self, folder: Path, rules: str) -> None:
+        self.folder = folder
+        self.rules = rules
+        self.path = folder / "store.db"
+        self.clock = SettableClock()
+        self.broker = MemoryBroker(self.clock.now)
+        self.store = self.new_store()
+        self.told: list[tuple[str, Any]] = []
+        """What was published to the device and about it: (topic, JSON)."""
+        self.observers: list[Observer] = []
+        self._changed = asyncio.Event()
+        self._seq = 0
+        self._go = folder / "go"
+        self._device = MemoryTransport(self.broker, "device")
+
+    def new_store(self) -> ScriptedStore:
+        self.store = ScriptedStore(SqliteStore(self.path), self.happened)
+        return self.store
+
+    @asynccontextmanager
+    async def engine(self, *, rules: str | None = None, receive_maximum: int = 1000) -> AsyncIterator[Runtime]:
+        """An engine from ready to stopped. One that was ended by `crash` is not waited for."""
+        runtime = self._runtime(self.rules if rules is None else rules, receive_maximum)
+        ready = asyncio.Event()
+        self._running = asyncio.create_task(runtime.run(ready.set))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({self._running, waiting}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._running.done():
+            self._running.result()
+        try:
+            yield runtime
+        finally:
+            runtime.stop()
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(self._running, return_exceptions=self._running.cancelled())
+
+    async def crash(self) -> None:
+        """End the engine where it stands: nothing that it has not made durable is known any more."""
+        self._running.cancel()
+        await asyncio.wait({self._running}, timeout=PATIENCE)
+
+    async def ended(self) -> BaseException | None:
+        """Wait for the engine to end by itself; what it ended with."""
+        await asyncio.wait({self._running}, timeout=PATIENCE)
+        return self._running.exception()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition on the store, the broker or the device; TimeoutError if it does not come true."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    def happened(self) -> None:
+        self._changed.set()
+
+    async def listen(self) -> None:
+        """Be the device: hear commands, and what functions publish."""
+        await self._device.start(["site/+/dev/+/cmd", "notes/#"], self._hear)
+
+    def send(self, at: float, device: str = "b1", **values: Any) -> None:
+        """A message measured `at` seconds after the start."""
+        self._seq += 1
+        body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": self._seq} | values
+        self.broker.publish(f"site/A/dev/{device}/env", json.dumps(body).encode())
+
+    def answer(self, command: str, status: str, device: str = "b1") -> None:
+        body = json.dumps({"id": command, "status": status}).encode()
+        self.broker.publish(f"site/A/dev/{device}/cmd/ack", body)
+
+    def let_go(self) -> None:
+        """Let the handlers that wait for it answer."""
+        self._go.touch()
+
+    @property
+    def commands(self) -> list[dict[str, Any]]:
+        """The commands that the devices were sent."""
+        return [body for topic, body in self.told if topic.endswith("/cmd")]
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the store holds, as another process sees it."""
+        with closing(sqlite3.connect(self.path)) as db:
+            return list(db.execute(query))
+
+    def states(self, device: str = "b1") -> list[str]:
+        """The states that the device's alerts went through, in order."""
+        query = "SELECT after, key FROM transitions ORDER BY sequence, number"
+        return [after for after, key in self.rows(query) if json.loads(key)["device"] == device]
+
+    def ledger(self) -> list[tuple[str, str]]:
+        """(target, state) of every effect, in order."""
+        return [(target, state) for target, state in self.rows("SELECT target, state FROM ledger ORDER BY rowid")]
+
+    def remembered(self) -> dict[str, Any]:
+        """What handlers remember about the one device that they do of."""
+        found = self.rows("SELECT body FROM device_state")
+        body: dict[str, Any] = json.loads(found[0][0]) if found else {}
+        return body
+
+    async def unacknowledged(self) -> list[str]:
+        """Topics of what the broker would send the engine's next connection. Only while no engine runs."""
+        arrived: list[Arrival] = []
+        client = MemoryTransport(self.broker, NAME)
+        await client.start(["site/+/dev/+/env"], lambda batch: arrived.extend(arrival for arrival, _ in batch))
+        await asyncio.sleep(0)  # the transport hands over in the next turn of the event loop
+        await asyncio.sleep(0)
+        await client.stop()
+        return [arrival.topic for arrival in arrived if arrival.topic.startswith("site/")]
+
+    def recovered(self, undelivered: int) -> None:
+        """The port `Observer`: the engine came up, or back to what the store says."""
+        self.happened()
+
+    def committed(self, entries: Sequence[Entry], seconds: float) -> None:
+        """The port `Observer`: something is durable."""
+        self.happened()
+
+    def _runtime(self, rules: str, receive_maximum: int) -> Runtime:
+        return Runtime(
+            files=Reload({"rules.yaml": STREAM + rules}),
+            store=self.store,
+            transport=MemoryTransport(self.broker, NAME, receive_maximum=receive_maximum),
+            functions=LocalFunctions(self._template()),
+            history=SqliteHistory(Path(f"{self.path}.history")),
+            clock=self.clock,
+            observers=[*self.observers, self],
+            name=NAME,
+        )
+
+    def _template(self) -> Path:
+        path = self.folder / "template.yaml"
+        functions = (FUNCTION.format(logical=name.title(), name=name) for name in ("trip", "fail", "note", "record"))
+        path.write_text(TEMPLATE.format(code=HANDLERS, go=self._go) + "".join(functions))
+        return path
+
+    def _hear(self, batch: Sequence[tuple[Arrival, AckToken]]) -> None:
+        for arrival, token in batch:
+            self.told.append((arrival.topic, json.loads(arrival.payload)))
+            self._device.acknowledge([token])
+        self.happened()
