@@ -42,8 +42,10 @@ class Transport(Protocol):
         """How many times a connection was made; with each, the broker resends what was not acknowledged."""
         ...
 
-    async def start(self, filters: Sequence[str], on_batch: OnBatch) -> None:
+    async def start(self, filters: Sequence[str], on_batch: OnBatch, dropped: Sequence[str] = ()) -> None:
         """Connect (retrying for ever in the background after the first success), subscribe, and begin to hand over.
+
+        `dropped` are filters of an earlier run that a persistent session must not go on with.
 
         Raises UnavailableError if the broker can't be reached or refuses us at first.
         """

@@ -17,7 +17,7 @@ from iotrules.engine.summary import fill
 from iotrules.engine.tracks import Track
 from iotrules.model.decisions import AlertState, Decision, Evidence, Transition
 from iotrules.model.expression import Truth, Value, Window
-from iotrules.model.rules import Absence, Condition, Hold, Missing, Rule
+from iotrules.model.rules import NO_HOLD, Absence, Condition, Hold, Missing, Rule
 from iotrules.model.times import duration_words
 
 
@@ -75,7 +75,7 @@ def withdraw(state: State, compiled: CompiledRule, reason: str, moment: Moment) 
     rule = compiled.rule
     for (name, key), rule_state in state.rules.items():
         if name == rule.name and rule_state.active:
-            track = state.tracks[rule.stream, rule.by, key]
+            track = state.tracks.get((rule.stream, rule.by, key)) or Track(rule.stream, rule.by, key, moment.now)
             at = track.clock_at(moment.now)
             _signal(state, compiled, track, rule_state, Signal.WITHDRAWN, at, reason, moment)
 
@@ -131,23 +131,18 @@ def _observe(
     at: int,
     moment: Moment,
 ) -> None:
-    rule = compiled.rule
-    before = (rule_state.hold.since, rule_state.hold.frozen, rule_state.clear.since, rule_state.clear.frozen)
     seen = _look(compiled, body, track, at, moment.decision)
     rule_state.observed = at
-    rule_state.hold.observe(False if seen.broken else seen.value, at)
+    changed = rule_state.hold.observe(False if seen.broken and body.hold != NO_HOLD else seen.value, at)
     if rule_state.alert is AlertState.FIRING:
-        rule_state.clear.observe(False if seen.broken else seen.clears, at)
+        broken = seen.broken and body.clear.hold != NO_HOLD
+        changed |= rule_state.clear.observe(False if broken else seen.clears, at)
+    if changed:
+        state.mark(("rule", (compiled.rule.name, track.key)))
     signal = _signal_of(compiled, body, track, rule_state, seen)
     if signal is not None:
         reason = _reason(compiled, body, track, signal, seen)
         _signal(state, compiled, track, rule_state, signal, at, reason, moment, seen.scope)
-    after = (rule_state.hold.since, rule_state.hold.frozen, rule_state.clear.since, rule_state.clear.frozen)
-    part = ("rule", (rule.name, track.key))
-    if before == after:
-        state.touch(part)  # a snapshot must not have windows that are newer than `observed`
-    else:
-        state.mark(part)
 
 
 def _signal_of(
@@ -283,5 +278,5 @@ def _transition(
     return Transition(
         rule.name, track.key, rule_state.episode if rule_state.alert is not AlertState.PENDING else 0,
         rule_state.number, before, rule_state.alert, rule.severity, at, moment.now, reason,
-        fill(rule.summary, values), Evidence(text, value, read, track.clock or None),
+        fill(rule.summary, values), Evidence(text, value, read, track.clock if track.sampled else None),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from iotrules.engine.effects import WireAnswer, command_change
-from iotrules.engine.state import OpenCommand, State
+from iotrules.engine.state import OpenCommand, Settled, State
 from iotrules.model.decisions import CommandState, DeadLetter, Decision, Key
 from iotrules.model.inputs import Arrival
 
@@ -31,8 +31,12 @@ def take_answer(
         return
     opened = state.commands.get(answer.id)
     if opened is None:
-        if answer.id in state.settled:
+        known = state.settled.get(answer.id)
+        if known is not None and answer.status in (known.outcome, "acknowledged", "in_progress"):
             decision.count("duplicate", "command answer")
+        elif known is not None:
+            detail = f"command {answer.id!r} {answer.status}, after it counted as {known.outcome}"
+            _refuse(decision, arrival, "late command answer", detail)
         else:
             _refuse(decision, arrival, "unknown command", f"no command {answer.id[:200]!r} is under way")
         return
@@ -73,10 +77,12 @@ def settle(state: State, name: str, outcome: CommandState, detail: str, now: int
     opened.state = outcome.value
     state.timers.set(("command", name), None)
     state.mark(("command", name))
-    state.mark(("settled", ""))
-    state.settled[name] = outcome.value
+    state.settled[name] = Settled(outcome.value, now)
+    state.mark(("settled", name))
     while len(state.settled) > SETTLED_KEPT:
-        del state.settled[next(iter(state.settled))]
+        oldest = next(iter(state.settled))
+        del state.settled[oldest]
+        state.mark(("settled", oldest))
     decision.commands.append(command_change(name, opened, detail, now))
     decision.count("commands", outcome.value)
 

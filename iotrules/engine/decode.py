@@ -63,21 +63,20 @@ def read_time(rule: EventTime, document: dict[str, Any]) -> int | None:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None
     scale = {"unix_s": SECOND, "unix_ms": MILLISECOND, "unix_us": 1_000, "unix_ns": 1}[rule.format]
-    if isinstance(raw, float) and not math.isfinite(raw):
-        return None
-    at = int(raw * scale) if isinstance(raw, float) else raw * scale
-    return at if _EARLIEST < at < _LATEST else None
+    at = raw * scale  # a whole number stays one: nanoseconds don't fit a float
+    return int(at) if _EARLIEST < at < _LATEST else None
 
 
 def identity(stream: Stream, document: dict[str, Any], payload: bytes, at: int | None) -> int | None:
     """A 64-bit digest of what makes a message the same message; None if nothing does.
 
-    By the stream's `id`, else by (event time, content); without both there is no deduplication.
+    By the stream's `id` if all its parts are text or numbers, else by (event time, content); without both there is no
+    deduplication.
     """
     if stream.id_paths:
         parts = [_at(document, path) for path in stream.id_paths]
-        if all(part is not _MISSING for part in parts):
-            return _digest(msgspec.json.encode(parts))
+        if all(isinstance(part, str | int | float) for part in parts):
+            return _digest(repr(parts).encode(errors="replace"))
     if at is not None:
         return _digest(at.to_bytes(16, "big", signed=True) + payload)
     return None

@@ -45,20 +45,18 @@ class Held(msgspec.Struct, array_like=True):
     since: int | None = None
     frozen: int | None = None
 
-    def observe(self, value: Truth, at: int) -> None:
-        """Take in the truth at event time `at`, not earlier than the one before."""
+    def observe(self, value: Truth, at: int) -> bool:
+        """Take in the truth at event time `at`, not earlier than the one before. Did that change anything?"""
+        before = (self.since, self.frozen)
         if value is None:
             if self.since is not None and self.frozen is None:
                 self.frozen = at
-            return
-        if not value:
+        elif not value:
             self.since = self.frozen = None
-            return
-        if self.since is None:
-            self.since = at
-        elif self.frozen is not None:
-            self.since += at - self.frozen
-        self.frozen = None
+        else:
+            self.since = at if self.since is None else self.since + (at - (self.frozen or at))
+            self.frozen = None
+        return before != (self.since, self.frozen)
 
     def done(self, wanted: int, at: int) -> bool:
         return self.since is not None and self.frozen is None and at - self.since >= wanted

@@ -26,7 +26,10 @@ from iotrules.model.times import SECOND
 
 Outcome: TypeAlias = Literal["pending", "done", "failed"]
 
-MAX_STATE_BYTES = 64 * 1024
+MAX_VALUE_BYTES = 64 * 1024
+MAX_DEPTH = 32
+"""Of a state, of a command's arguments, of a message."""
+
 MAX_EFFECTS = 100
 DEFAULT_ACK_WITHIN = 30 * SECOND
 
@@ -112,15 +115,36 @@ def _apply(state: State, opened: OpenInvoke, answer: Answer, now: int, decision:
     first = len(requests) + 1
     messages = [_message(opened, key, asked, n) for n, asked in enumerate(answer.publish, start=first)]
     if answer.state is not None:
+        _storable(answer.state, "state")
         _remember(state, key, answer.state, decision)
     for request in requests:
         send_command(state, decision, request)
     decision.effects.extend(messages)
 
 
+def _storable(value: Any, what: str) -> None:
+    """Refuse what can be read but not kept: too large, too deep, whole numbers of more than 64 bits."""
+    try:
+        size = len(msgspec.msgpack.encode(value))
+    except (OverflowError, RecursionError) as error:
+        raise FunctionError("bad answer", f"{what}: {error}") from error
+    if size > MAX_VALUE_BYTES or _depth(value) > MAX_DEPTH:
+        raise FunctionError("bad answer", f"{what}: over {MAX_VALUE_BYTES} bytes, or nested over {MAX_DEPTH} deep")
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested; stops looking beyond the limit."""
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        inner = [item for item in level if isinstance(item, dict | list)]
+        level = [child for item in inner for child in (item.values() if isinstance(item, dict) else item)]
+        depth += bool(inner)
+        if not inner:
+            break
+    return depth
+
+
 def _remember(state: State, key: Key, body: dict[str, Any], decision: Decision) -> None:
-    if len(msgspec.json.encode(body)) > MAX_STATE_BYTES:
-        raise FunctionError("bad answer", f"the device's state is over {MAX_STATE_BYTES} bytes")
     version = state.devices.get(key, Remembered()).version + 1
     state.devices[key] = Remembered(version, body)
     state.mark(("device", key))
@@ -131,6 +155,7 @@ def _command(state: State, opened: OpenInvoke, key: Key, asked: AskedCommand, n:
     topics = state.plan.set.commands
     if topics is None:
         raise FunctionError("bad answer", "a command was asked for, but no rule file says `commands:`")
+    _storable(asked.args, f"the arguments of {asked.name}")
     lacking = sorted(set(topics.topic.captures) - dict(key.labels).keys())
     if lacking:
         raise FunctionError("bad answer", f"the command topic needs {', '.join(lacking)}, the key has {key}")
@@ -149,6 +174,7 @@ def _message(opened: OpenInvoke, key: Key, asked: AskedPublish, n: int) -> Publi
     fault = next((fault for level in asked.topic.split("/") if (fault := level_fault(level))), "")
     if fault:
         raise FunctionError("bad answer", f"publish: topic {asked.topic!r} has {fault}")
+    _storable(asked.payload, f"the message to {asked.topic}")
     name = effect_id(opened.rule, key, opened.episode, opened.number, opened.step, n)
     return PublishMessage(name, key, asked.topic, msgspec.json.encode(asked.payload))
 

@@ -49,6 +49,13 @@ class OpenInvoke(msgspec.Struct, array_like=True):
     function: str
 
 
+class Settled(msgspec.Struct, array_like=True):
+    """How a command ended, and when."""
+
+    outcome: str
+    at: int
+
+
 class Remembered(msgspec.Struct, array_like=True):
     """What handlers remember about a device."""
 
@@ -68,8 +75,16 @@ class State:
         self.devices: dict[Key, Remembered] = {}
         self.commands: dict[str, OpenCommand] = {}
         self.invokes: dict[str, OpenInvoke] = {}
-        self.settled: dict[str, str] = {}
+        self.settled: dict[str, Settled] = {}
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
+        self._tables: dict[str, tuple[dict[Any, Any], type]] = {
+            "seen": (self.seen, Seen),
+            "rule": (self.rules, RuleState),
+            "device": (self.devices, Remembered),
+            "command": (self.commands, OpenCommand),
+            "invoke": (self.invokes, OpenInvoke),
+            "settled": (self.settled, Settled),
+        }
         self.timers: Timers[tuple[str, ...]] = Timers()
         self.changes = 0
         self._dirty: set[Part] = set()
@@ -77,10 +92,6 @@ class State:
     def mark(self, part: Part) -> None:
         """Note that a part changed: it goes into the next snapshot, and the input that did it into the journal."""
         self.changes += 1
-        self._dirty.add(part)
-
-    def touch(self, part: Part) -> None:
-        """Note that a part belongs into the next snapshot, though nothing changed that the journal has to know."""
         self._dirty.add(part)
 
     def load(self, files: Reload) -> None:
@@ -118,11 +129,14 @@ class State:
         return parts
 
     def restore(self, parts: dict[str, bytes]) -> None:
-        """Become what was stored. ValueError or msgspec.MsgspecError if it can't be read."""
-        ordered = sorted(parts.items(), key=lambda item: not item[0].startswith('["files"'))
-        for name, body in ordered:  # the rule files first: tracks need to know their windows
-            kind, inner = msgspec.json.decode(name)
-            self._decode(kind, inner, body)
+        """Become what was stored. ValueError, KeyError or msgspec.MsgspecError if it can't be read."""
+        named = {_part_of(name): body for name, body in parts.items()}
+        for part in sorted(named, key=lambda part: part[0] != "files"):  # tracks need to know their windows
+            self._decode(part, named[part])
+        by_age = sorted(self.settled.items(), key=lambda item: (item[1].at, item[0]))
+        self.settled.clear()
+        self.settled.update(by_age)
+        self._dirty.clear()
 
     def _encode(self, part: Part) -> bytes | None:
         kind, name = part
@@ -130,63 +144,52 @@ class State:
         match kind:
             case "files":
                 value = self.files
-            case "settled":
-                value = self.settled
             case "track":
                 track = self.tracks.get(name)
                 value = None if track is None else track.state()
             case _:
-                value = self._table(kind).get(name)
+                value = self._tables[kind][0].get(name)
         return None if value is None else msgspec.msgpack.encode(value)
 
-    def _decode(self, kind: str, name: Any, body: bytes) -> None:
+    def _decode(self, part: Part, body: bytes) -> None:
+        kind, name = part
         match kind:
             case "files":
                 self.load(msgspec.msgpack.decode(body, type=Reload))
-            case "settled":
-                self.settled = msgspec.msgpack.decode(body, type=dict[str, str])
             case "track":
                 stored = msgspec.msgpack.decode(body, type=TrackState)
-                stream, by, key = name
-                full: TrackName = (stream, tuple(by), Key.from_text(key))
-                track = self.tracks[full] = self._new_track(full, stored.clock_wall)
+                track = self.tracks[name] = self._new_track(name, stored.clock_wall)
                 track.restore(stored)
-            case "seen":
-                self.seen[name[0], tuple(name[1])] = msgspec.msgpack.decode(body, type=Seen)
-            case "rule":
-                self.rules[name[0], Key.from_text(name[1])] = msgspec.msgpack.decode(body, type=RuleState)
-            case "device":
-                self.devices[Key.from_text(name)] = msgspec.msgpack.decode(body, type=Remembered)
-            case "command":
-                self.commands[name] = msgspec.msgpack.decode(body, type=OpenCommand)
-            case "invoke":
-                self.invokes[name] = msgspec.msgpack.decode(body, type=OpenInvoke)
             case _:
-                raise ValueError(f"a snapshot part of an unknown kind: {kind}")
-        self._dirty.clear()
-
-    def _table(self, kind: str) -> dict[Any, Any]:
-        tables: dict[str, dict[Any, Any]] = {
-            "seen": self.seen,
-            "rule": self.rules,
-            "device": self.devices,
-            "command": self.commands,
-            "invoke": self.invokes,
-        }
-        return tables[kind]
+                table, type_ = self._tables[kind]
+                table[name] = msgspec.msgpack.decode(body, type=type_)
 
 
 def _part_name(part: Part) -> str:
-    """The part's name in the store: JSON, with keys in their canonical text."""
-    kind, name = part
-    return msgspec.json.encode((kind, _plain(name))).decode()
+    """The part's name in the store: JSON, a key as the object of its labels."""
+    return msgspec.json.encode(_plain(part)).decode()
+
+
+def _part_of(name: str) -> Part:
+    kind, inner = _unplain(msgspec.json.decode(name))
+    return kind, inner
 
 
 def _plain(name: Any) -> Any:
     match name:
         case Key():
-            return name.text
+            return dict(name.labels)
         case tuple():
             return [_plain(item) for item in name]
+        case _:
+            return name
+
+
+def _unplain(name: Any) -> Any:
+    match name:
+        case dict():
+            return Key(tuple(name.items()))
+        case list():
+            return tuple(_unplain(item) for item in name)
         case _:
             return name

@@ -21,8 +21,10 @@ class Seen(msgspec.Struct, array_like=True):
     """Of one source (stream and all captures): what is needed to drop duplicates and late messages."""
 
     watermark: int | None = None
+    wall: int = 0
+    """Our clock when the newest message came, ns."""
     recent: dict[int, int] = {}
-    """Digest of a message's identity → its event time; the oldest go first."""
+    """Digest of a message's identity → its event time; the oldest first."""
 
 
 class TrackState(msgspec.Struct, array_like=True):
@@ -34,6 +36,7 @@ class TrackState(msgspec.Struct, array_like=True):
     values: dict[str, Value | None] = {}
     gaps: list[int] = []
     windows: dict[str, WindowState] = {}
+    sampled: bool = False
 
 
 class Track:
@@ -43,7 +46,7 @@ class Track:
     clock goes on with ours, so a device whose clock is behind, or a recording of years ago, is treated like any other.
     """
 
-    __slots__ = ("by", "clock", "clock_wall", "gaps", "key", "labels", "stream", "values", "windows")
+    __slots__ = ("by", "clock", "clock_wall", "gaps", "key", "labels", "sampled", "stream", "values", "windows")
 
     def __init__(self, stream: str, by: tuple[str, ...], key: Key, now: int) -> None:
         self.stream = stream
@@ -52,6 +55,7 @@ class Track:
         self.labels = dict(key.labels)
         self.clock = 0
         self.clock_wall = now
+        self.sampled = False
         self.values: Mapping[str, Value | None] = {}
         self.gaps: list[int] = []
         self.windows: dict[str, SampleWindow] = {}
@@ -66,11 +70,10 @@ class Track:
 
     def sample(self, at: int, now: int, labels: dict[str, str], values: Mapping[str, Value | None]) -> None:
         """Take in a reading at event time `at` >= clock."""
-        if self.clock and at > self.clock:
+        if self.sampled and at > self.clock:
             self.gaps.append(at - self.clock)
             del self.gaps[:-GAPS_KEPT]
-        self.clock = max(at, self.clock)
-        self.clock_wall = now
+        self.clock, self.clock_wall, self.sampled = at, now, True
         self.labels = labels
         self.values = values
 
@@ -86,12 +89,14 @@ class Track:
 
     def state(self) -> TrackState:
         windows = {name: window.state() for name, window in self.windows.items()}
-        return TrackState(self.labels, self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows)
+        return TrackState(
+            self.labels, self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled
+        )
 
     def restore(self, state: TrackState) -> None:
         """Become what was stored; the windows are those that exist now."""
         self.labels, self.clock, self.clock_wall = state.labels, state.clock, state.clock_wall
-        self.values, self.gaps = state.values, list(state.gaps)
+        self.values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
         for name, window in self.windows.items():
             if name in state.windows:
                 self.windows[name] = SampleWindow(window.duration, state.windows[name])

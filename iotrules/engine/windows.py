@@ -17,6 +17,9 @@ from iotrules.model.times import SECOND
 MAX_SAMPLES = 10_000
 """A window that would hold more is unknown until the sample it had to drop would have left it anyway."""
 
+CANCELLATION = 2.0**20
+"""A sample that was so many times greater than all the rest together took the rest's digits with it."""
+
 
 class WindowState(msgspec.Struct, array_like=True):
     """What a window is made of again after a restart; the sums as they are, since rounding depends on history."""
@@ -71,7 +74,7 @@ class SampleWindow:
 
     def add(self, at: int, value: float) -> bool:
         """Take in a sample no older than the newest. False if the bound made an older one go."""
-        self.advance(at)
+        self._advance(at)
         if not self._samples:
             self._restart(at)
         sample = (at, value)
@@ -84,15 +87,16 @@ class SampleWindow:
         self._evict()
         return False
 
-    def advance(self, at: int) -> None:
+    def _advance(self, at: int) -> None:
         """Let go of the samples that are older than the window at time `at`."""
         oldest = at - self.duration
         while self._samples and self._samples[0][0] <= oldest:
             self._evict()
 
     def value(self, kind: WindowKind, at: int, min_samples: int) -> float | None:
-        """The aggregate at time `at`, or None if it can't be known."""
-        self.advance(at)
+        """The aggregate at time `at`, not before the newest sample; None if it can't be known. Changes nothing."""
+        if self._samples and self._samples[0][0] <= at - self.duration:
+            return self._later(at).value(kind, at, min_samples)
         count = len(self._samples)
         if count < min_samples or at < self._incomplete_until:
             return None
@@ -107,6 +111,14 @@ class SampleWindow:
                 return self._maxima[0][1] if count else None
             case WindowKind.SLOPE:
                 return self._slope(count)
+
+    def _later(self, at: int) -> SampleWindow:
+        """The window as it will be at time `at`, if no sample comes before: only a sample may change this one."""
+        kept = [(time, value) for time, value in self._samples if time > at - self.duration]
+        window = SampleWindow(self.duration, WindowState(incomplete_until=self._incomplete_until))
+        for time, value in kept:
+            window.add(time, value)
+        return window
 
     def _slope(self, count: int) -> float | None:
         """Least squares, per second; None with fewer than two different times."""
@@ -143,7 +155,8 @@ class SampleWindow:
             self._maxima.popleft()
         self._accumulate(at, value, -1.0)
         self._evicted += 1
-        if self._evicted >= len(self._samples):  # running sums drift: start them anew once a turn
+        drowned = abs(value) > CANCELLATION * max(1.0, abs(self._sums[1]))
+        if drowned or self._evicted >= len(self._samples):  # running sums drift: start them anew once a turn
             self._restart(self._samples[0][0] if self._samples else at)
 
     def _restart(self, origin: int) -> None:

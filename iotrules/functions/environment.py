@@ -272,6 +272,6 @@ def _json_fault(body: bytes) -> str:
     """What is wrong with an answer that should be JSON; nothing if it is. NaN and Infinity are not JSON."""
     try:
         msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     return ""

@@ -166,7 +166,7 @@ def read_error(request: Request) -> tuple[str, str]:
     kind = request.headers.get("lambda-runtime-function-error-type", "Runtime.UnknownReason")
     try:
         body = msgspec.json.decode(request.body or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return kind, ""
     if not isinstance(body, dict):
         return kind, ""

@@ -221,7 +221,6 @@ class Decision:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     """(counter, label) → how many: received, applied, duplicate, late, bad values, unknown, rule errors …"""
-    wake_at: int | None = None
     changed: bool = False
     """Did the input change what must be remembered? A tick that did not need not be journaled."""
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from iotrules.engine.state import Remembered
+from iotrules.model.backoff import backoff
 from iotrules.model.decisions import Effect, Invoke, Key, PublishMessage, SendCommand
 from iotrules.model.errors import UnavailableError
 from iotrules.model.inputs import Receipt
@@ -50,18 +51,23 @@ class Deliverer:
         self._remembered = remembered
         self._jitter = jitter
         self._lanes: dict[Lane, deque[LedgerRow]] = {}
+        self._held: set[str] = set()
+        self._fault: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
-        """Take over effects that are in the ledger, in its order."""
+        """Take over effects that are in the ledger, in its order; those that it has already are left alone."""
         for row in rows:
+            if row.effect.id in self._held:
+                continue
+            self._held.add(row.effect.id)
             lane = _lane(row.effect)
             waiting = self._lanes.get(lane)
             if waiting is None:
                 self._lanes[lane] = deque([row])
                 task = asyncio.create_task(self._run(lane), name=f"deliver {lane}")
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._ended)
             else:
                 waiting.append(row)
 
@@ -69,6 +75,17 @@ class Deliverer:
     def waiting(self) -> int:
         """Effects that are not settled yet."""
         return sum(len(lane) for lane in self._lanes.values())
+
+    def check(self) -> None:
+        """Raise what ended a lane that should not have ended: better no engine than one that stops no machine."""
+        if self._fault is not None:
+            raise self._fault
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fault = task.exception()
+            self._inbox.wake()
 
     async def stop(self) -> None:
         """Stop delivering; what is not settled stays in the ledger."""
@@ -80,7 +97,7 @@ class Deliverer:
         waiting = self._lanes[lane]
         while waiting:
             await self._deliver(waiting[0])
-            waiting.popleft()
+            self._held.discard(waiting.popleft().effect.id)
         del self._lanes[lane]
 
     async def _deliver(self, row: LedgerRow) -> None:
@@ -92,7 +109,7 @@ class Deliverer:
             change = await self._inbox.settle(receipt)
             if change is None or change.state != "pending":
                 return
-            attempts += 1
+            attempts += receipt.outcome == "retry"
             next_try = change.next_try
 
     async def _attempt(self, effect: Effect, attempts: int) -> Receipt:
@@ -137,8 +154,8 @@ class Deliverer:
 
     def _later(self, attempts: int) -> int:
         """When to try again: doubling, with full jitter over the upper half."""
-        backoff: float = min(FIRST_BACKOFF * 2**attempts, LAST_BACKOFF)
-        return self._clock.now() + round(backoff * self._jitter.uniform(0.5, 1.0) * SECOND)
+        seconds = backoff(attempts, FIRST_BACKOFF, LAST_BACKOFF) * self._jitter.uniform(0.5, 1.0)
+        return self._clock.now() + round(seconds * SECOND)
 
 
 def _lane(effect: Effect) -> Lane:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
+import msgspec
 import structlog
 
 from iotrules.engine import Engine
 from iotrules.engine.state import Remembered
 from iotrules.model.decisions import Key, LedgerChange, Reading
-from iotrules.model.errors import UnavailableError
+from iotrules.model.errors import StateError, UnavailableError
 from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Tick
 from iotrules.model.times import SECOND
 from iotrules.ports import (
@@ -29,9 +30,11 @@ from iotrules.ports import (
     History,
     LedgerRow,
     Observer,
+    Recovered,
     Store,
     Transport,
 )
+from iotrules.runtime.backlog import Backlog
 from iotrules.runtime.delivery import Deliverer
 from iotrules.runtime.inbox import Inbox, Work
 
@@ -39,9 +42,6 @@ log = structlog.get_logger()
 
 SNAPSHOT_EVERY = 500
 """Journal rows between two snapshots: bounds how long recovery takes."""
-
-DRAIN_LIMIT = 10.0
-"""Seconds to wait for the end of the broker's backlog before time goes on without it."""
 
 FIRST_PAUSE, LAST_PAUSE = 0.5, 10.0
 """Seconds between two tries at a store that can't be written."""
@@ -72,15 +72,13 @@ class Runtime:
         self._history = history
         self._clock = clock
         self._observers = observers
-        self._mark_topic = f"iotrules/engines/{name}/mark"
         self._inbox = Inbox()
+        self._backlog = Backlog(transport, f"iotrules/engines/{name}/mark", clock, self._inbox.wake)
         self._engine = Engine()
         self._sequence = 0
         self._journaled = 0
         self._stop_asked = asyncio.Event()
-        self._drained_generation = 0
-        self._mark = b""
-        self._mark_deadline = 0
+        self._loose: Counter[tuple[str, str]] = Counter()
         self._readings: list[Reading] = []
         self._readings_waiting = asyncio.Event()
         self._deliverer = Deliverer(
@@ -107,8 +105,9 @@ class Runtime:
         await self._functions.start()
         keeper = asyncio.create_task(self._keep_history(), name="history")
         try:
+            before = self._filters()
             await self._use_rules()
-            await self._connect()
+            await self._connect(dropped=sorted(set(before) - set(self._filters())))
             self._deliverer.add(rows)
             ready()
             while not self._stop_asked.is_set():
@@ -118,12 +117,12 @@ class Runtime:
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close()
 
-    async def _connect(self) -> None:
+    async def _connect(self, dropped: Sequence[str]) -> None:
         """Reach the broker, however long that takes: after a power cut it may start later than we do."""
         pause = FIRST_PAUSE
         while not self._stop_asked.is_set():
             try:
-                await self._transport.start(self._filters(), self._arrived)
+                await self._transport.start(self._filters(), self._arrived, dropped)
                 return
             except UnavailableError as error:
                 log.error("can't reach the broker; trying again", reason=str(error), retry_s=pause)
@@ -146,7 +145,8 @@ class Runtime:
     async def _turn(self) -> None:
         if self._transport.failure is not None:
             raise UnavailableError(self._transport.failure)
-        self._watch_connection()
+        self._deliverer.check()
+        self._backlog.watch()
         work = await self._inbox.take(self._patience())
         now = self._clock.now()
         if self._time_may_pass(now):
@@ -156,59 +156,23 @@ class Runtime:
 
     def _patience(self) -> float:
         """Seconds until the engine wants to be woken, or the wait for the backlog's end is over."""
-        wake_at = self._engine.wake_at
-        if not self._caught_up():
-            wake_at = self._mark_deadline if self._mark else None
+        wake_at = self._engine.wake_at if self._backlog.drained else self._backlog.deadline
         if wake_at is None:
             return MAX_WAIT
         return min(max(0.0, (wake_at - self._clock.now()) / SECOND), MAX_WAIT)
 
     def _time_may_pass(self, now: int) -> bool:
         wake_at = self._engine.wake_at
-        return self._caught_up() and wake_at is not None and wake_at <= now
-
-    def _caught_up(self) -> bool:
-        """Is the broker's backlog behind us? While it is not, or we are cut off, wall clock moves no timer."""
-        return self._transport.connected and self._drained_generation == self._transport.generation
-
-    def _watch_connection(self) -> None:
-        """After each connection send ourselves a mark: it arrives behind what the broker had kept for us."""
-        if self._caught_up() or not self._transport.connected:
-            return
-        now = self._clock.now()
-        if not self._mark:
-            self._mark = f"{self._transport.generation} {uuid.uuid4()}".encode()
-            self._mark_deadline = now + round(DRAIN_LIMIT * SECOND)
-            self._spawn_mark(self._mark)
-        elif now >= self._mark_deadline:
-            log.warning("backlog mark did not come back", topic=self._mark_topic, waited_s=DRAIN_LIMIT)
-            self._pass_mark()
-
-    def _spawn_mark(self, mark: bytes) -> None:
-        async def send() -> None:
-            try:
-                await self._transport.publish(self._mark_topic, mark, expires_in=DRAIN_LIMIT)
-            except UnavailableError as error:
-                log.warning("backlog mark not sent", reason=str(error))
-                self._mark = b""  # the next turn sends another
-
-        self._mark_task = asyncio.create_task(send(), name="mark")
-
-    def _pass_mark(self) -> None:
-        self._mark = b""
-        self._drained_generation = self._transport.generation
-        self._inbox.wake()
+        return self._backlog.drained and wake_at is not None and wake_at <= now
 
     def _arrived(self, batch: Sequence[tuple[Arrival, AckToken]]) -> None:
         """Called by the transport: telemetry goes to the inbox, our own marks are taken out."""
-        marks = [pair for pair in batch if pair[0].topic == self._mark_topic]
-        if marks:
-            batch = [pair for pair in batch if pair[0].topic != self._mark_topic]
-            self._transport.acknowledge([token for _, token in marks])
-            if any(arrival.payload == self._mark for arrival, _ in marks):
-                self._inbox.at_end(self._pass_mark)
-        if batch:
-            self._inbox.put_batch(batch)
+        passed = self._backlog.take_marks(batch)
+        if passed is not None:
+            self._inbox.at_end(passed)
+        telemetry = [pair for pair in batch if pair[0].topic != self._backlog.topic]
+        if telemetry:
+            self._inbox.put_batch(telemetry)
 
     async def _carry_through(self, work: Work, now: int) -> None:
         """Decide and commit, again and again until it is durable; then let the consequences out."""
@@ -225,7 +189,7 @@ class Runtime:
                 pause = await self._pause(pause)
                 if self._stop_asked.is_set():
                     raise
-                await self._recover()
+                self._deliverer.add(await self._recover())
         self._let_out(work, entries, perf_counter() - started)
         await self._snapshot_when_due(len(entries))
 
@@ -233,8 +197,11 @@ class Runtime:
         entries = []
         for value in inputs:
             decision = self._engine.process(value, now, self._sequence + 1)
+            self._loose.update(decision.counts)
             if decision.changed:
                 self._sequence += 1
+                decision.counts = dict(self._loose)  # with those of inputs that were not worth a journal row
+                self._loose.clear()
                 entries.append(Entry(self._sequence, now, value, decision))
         return entries
 
@@ -260,7 +227,7 @@ class Runtime:
             self._journaled = 0
         except UnavailableError as error:  # what was to be written is forgotten, so begin from the store
             log.error("can't write a snapshot", reason=str(error))
-            await self._recover()
+            self._deliverer.add(await self._recover())
 
     async def _recover(self) -> Sequence[LedgerRow]:
         """Make the engine what the store says it is; wait for a store that can't be opened."""
@@ -274,10 +241,7 @@ class Runtime:
                 pause = await self._pause(pause)
                 if self._stop_asked.is_set():
                     raise
-        self._engine = Engine()
-        self._engine.restore(recovered.snapshot)
-        for sequence, now, value in recovered.entries:
-            self._engine.process(value, now, sequence)
+        self._engine = _rebuild(recovered)
         self._sequence = recovered.sequence
         self._journaled = len(recovered.entries)
         log.info(
@@ -296,7 +260,7 @@ class Runtime:
 
     def _filters(self) -> list[str]:
         rules = self._engine.rules
-        filters = {stream.topic.filter for stream in rules.streams.values()} | {self._mark_topic}
+        filters = {stream.topic.filter for stream in rules.streams.values()} | {self._backlog.topic}
         if rules.commands is not None:
             filters.add(rules.commands.ack.filter)
         return sorted(filters)
@@ -314,6 +278,18 @@ class Runtime:
                 await self._history.append(batch)
             except UnavailableError as error:
                 log.warning("history not written: charts have a gap", reason=str(error))
+
+
+def _rebuild(recovered: Recovered) -> Engine:
+    """The engine that the store remembers. StateError if what it remembers can't be."""
+    engine = Engine()
+    try:
+        engine.restore(recovered.snapshot)
+        for sequence, now, value in recovered.entries:
+            engine.process(value, now, sequence)
+    except (ValueError, KeyError, msgspec.MsgspecError) as error:
+        raise StateError(f"the store's snapshot or journal can't be used: {error!r}") from error
+    return engine
 
 
 def _answer(work: Work, effect: str, changes: Sequence[LedgerChange]) -> None:

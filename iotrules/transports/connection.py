@@ -34,6 +34,9 @@ KEEP_ALIVE = 20
 UNREAD_LIMIT = 50_000
 """So many messages read and not yet handed over stop the reading: the event loop is busy."""
 
+LARGEST_TAKEN = 16 * 1024 * 1024
+"""Bytes of a packet that the broker may send us; it discards larger ones, so that none can fill our memory."""
+
 _SESSION_EXPIRY = 24 * 3600
 _WINDOW = 1000
 _ANY_SIZE = 268_435_455  # MQTT 5 §1.5.5: the largest remaining length
@@ -143,6 +146,11 @@ class Connection:
             raise UnavailableError(f"the broker did not answer a subscription to {', '.join(filters)}")
         _check_subscriptions(filters, answer.result())
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask the broker to end these subscriptions of the session; it may still send what it had queued."""
+        if filters:
+            self._client.unsubscribe(list(filters))
+
     def publish(self, topic: str, payload: bytes, expires_in: int | None) -> int:
         """Send at QoS 1, and return the packet identifier; ValueError: an impossible topic, or too large."""
         if not topic:
@@ -208,6 +216,7 @@ class Connection:
         settings = self._settings
         properties = _properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = settings.receive_maximum
+        properties.MaximumPacketSize = LARGEST_TAKEN
         properties.SessionExpiryInterval = _SESSION_EXPIRY if settings.persistent else 0
         self._client.connect(
             settings.address.host,

@@ -131,7 +131,7 @@ class MemoryTransport:
         """Whether the broker has us now."""
         return self._session is not None
 
-    async def start(self, filters: Sequence[str], on_batch: OnBatch) -> None:
+    async def start(self, filters: Sequence[str], on_batch: OnBatch, dropped: Sequence[str] = ()) -> None:
         """Connect and subscribe; UnavailableError if the broker is not available."""
         self._loop = asyncio.get_running_loop()
         self._filters = tuple(filters)

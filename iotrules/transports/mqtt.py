@@ -74,7 +74,7 @@ class MqttTransport:
         """Whether the broker has us, with our subscriptions, now."""
         return self._ready
 
-    async def start(self, filters: Sequence[str], on_batch: OnBatch) -> None:
+    async def start(self, filters: Sequence[str], on_batch: OnBatch, dropped: Sequence[str] = ()) -> None:
         """Connect and subscribe. UnavailableError: no way in. ConfigError: unusable TLS files or filters."""
         if self._supervisor is not None:
             raise RuntimeError("this transport has been started already")
@@ -82,6 +82,8 @@ class MqttTransport:
         self._on_batch = on_batch
         self.failure = None
         await self._connect(subscribe_always=True)
+        if self._connection is not None:
+            self._connection.unsubscribe(dropped)
         self._supervisor = asyncio.create_task(self._supervise(), name=f"mqtt {self._settings.client_id}")
 
     def acknowledge(self, tokens: Sequence[AckToken]) -> None:

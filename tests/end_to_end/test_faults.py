@@ -96,7 +96,7 @@ def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     ):
         wait_until(lambda: total(store, "applied", "env") > 50, 40, engine.said)
         broker.stop()
-        engine.wait_for("disconnected")
+        engine.wait_for("not connected to the broker")
         before = total(store, "applied", "env")
         broker.start()
         wait_until(lambda: total(store, "applied", "env") > before + 100, 40, engine.said)

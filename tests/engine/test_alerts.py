@@ -140,6 +140,38 @@ def test_thin_data_is_unknown_not_false() -> None:
     assert world.history() == ["20 warm firing"]
 
 
+def test_a_window_alert_ends_when_silence_empties_the_window() -> None:
+    world = World("  busy:\n    from: env\n    when: count(temp, 1m) > 3\n")
+    for at in range(0, 50, 10):
+        world.send(at, temp=60)
+    world.pass_time(300)
+    assert world.history() == ["30 busy firing", "70 busy resolved"]
+
+
+def test_a_tick_that_nobody_recorded_changes_nothing() -> None:
+    seen = []
+    for tick in (True, False):
+        world = World("  busy:\n    from: env\n    when: count(temp, 10s) >= 3\n")
+        world.send(2.5, temp=60)
+        world.send(3, temp=60)
+        if tick:
+            world.pass_time(13)
+        world.seq += 1
+        world.now = START + 14 * SECOND
+        body = {"ts": START // MILLISECOND + 12_000, "boot": "x", "seq": world.seq, "temp": 60}
+        world.raw("site/A/dev/b1/env", json.dumps(body).encode())
+        seen.append(world.history())
+    assert seen[0] == seen[1]
+
+
+def test_a_glitch_does_not_spoil_the_average_after_it_has_left() -> None:
+    world = World("  cold:\n    from: env\n    when: avg(pressure, 1m) < 5\n")
+    world.send(0, pressure=1e18)
+    for at in range(10, 200, 10):
+        world.send(at, pressure=20.1)
+    assert world.history() == []
+
+
 def test_the_slope_is_per_unit_of_time_whatever_unit_the_author_chose() -> None:
     world = World("  leak:\n    from: env\n    when: slope(pressure, 1m, min_samples=3) < -0.5 bar/min\n")
     for index in range(6):

@@ -84,6 +84,10 @@ def test_an_answer_to_a_state_that_has_moved_is_not_stored_and_asked_again() -> 
         {"publish": [{"topic": "a/#", "payload": 1}]},
         {"publish": [{"topic": "$SYS/x", "payload": 1}]},
         {"state": {"x": "y" * 70_000}},
+        {"state": {"n": 10**23}},
+        {"commands": [{"name": "shutdown", "args": {"n": 10**23}}]},
+        {"publish": [{"topic": "a", "payload": 10**23}]},
+        {"state": {"deep": json.loads("[" * 100 + "]" * 100)}},
     ],
 )
 def test_an_answer_that_can_not_be_used_fails_as_a_whole(body: Any) -> None:
@@ -140,6 +144,15 @@ def test_a_command_that_nobody_answers_ends_by_itself(done: list[str], seconds: 
     world.pass_time((world.now - START) / SECOND + seconds)
     last = [change for decision in world.decisions for change in decision.commands][-1]
     assert (last.state.value, last.detail) == (state, detail)
+
+
+def test_an_outcome_that_comes_too_late_is_kept_as_a_dead_letter() -> None:
+    world, command = _commanded()
+    world.receipt(command.id)
+    world.pass_time((world.now - START) / SECOND + 11)
+    decision = world.answer(command, "succeeded")
+    assert decision.dead_letters[0].reason == "late command answer"
+    assert "after it counted as timed out" in decision.dead_letters[0].detail
 
 
 def test_an_answer_from_another_device_is_refused() -> None:

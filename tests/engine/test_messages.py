@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iotrules.engine.decode import MAX_PAYLOAD
 from iotrules.model.decisions import Decision
 from tests.engine.world import OVERHEAT, START, World
 
@@ -61,7 +62,7 @@ def test_what_is_no_object_becomes_a_dead_letter_with_its_bytes(payload: bytes, 
     world = World(OVERHEAT)
     decision = world.raw(TOPIC, payload)
     assert [(letter.reason, letter.payload, letter.topic) for letter in decision.dead_letters] == [
-        (reason, payload, TOPIC)
+        (reason, payload[:MAX_PAYLOAD], TOPIC)
     ]
     assert world.send(10, temp=90).transitions
 
@@ -101,6 +102,48 @@ def test_values_that_can_not_be_used_are_missing_and_counted(value: str, fault: 
     if fault:
         assert decision.counts[("bad_values", f"env.temp: {fault}")] == 1
         assert decision.readings[0].values["temp"] is None
+
+
+@pytest.mark.parametrize("stamp", ["1e303", "-1e303", "1e200", "9" * 400, "true", "null", '"now"'])
+def test_an_event_time_that_can_not_be_used_is_counted_and_arrival_time_taken(stamp: str) -> None:
+    world = World(OVERHEAT)
+    decision = world.raw(TOPIC, b'{"ts": %s, "boot": "x", "seq": 1, "temp": 60}' % stamp.encode())
+    assert decision.readings[0].at == world.now
+    assert decision.counts.keys() & {("no_event_time", "env"), ("clock_ahead", "env")}
+
+
+@pytest.mark.parametrize("depth", [500, 900, 960, 990, 995, 1000])
+def test_an_id_of_nested_lists_is_no_id(depth: int) -> None:
+    world = World(OVERHEAT)
+    nested = "[" * depth + "]" * depth
+    payload = _body(0, 1, temp=60).replace(b'"x"', nested.encode())
+    assert _accounted(world.raw(TOPIC, payload)) == 1
+
+
+def test_null_is_no_id_so_such_messages_are_told_apart_by_time_and_content() -> None:
+    world = World(OVERHEAT)
+    for seconds in (0, 10, 20):
+        world.raw(TOPIC, _body(seconds, 0, temp=60).replace(b'"seq": 0', b'"seq": null'))
+    assert world.total("applied") == 3
+
+
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_a_whole_backlog_that_is_delivered_again_changes_nothing(seconds: int) -> None:
+    world = World(OVERHEAT)
+    backlog = [_body(seconds, seq, temp=60) for seq in range(500)]  # all of one instant, or of a clock too far ahead
+    for payload in backlog + backlog:
+        world.raw(TOPIC, payload)
+    assert (world.total("applied"), world.total("duplicate")) == (500, 500)
+
+
+def test_after_a_message_without_a_usable_time_the_device_s_own_clock_goes_on() -> None:
+    world = World(OVERHEAT)
+    world.send(0, lag=2, temp=60)  # a clock two seconds behind
+    world.now = START + 12 * 10**9
+    world.raw(TOPIC, b'{"ts": null, "boot": "x", "seq": 77, "temp": 60}')
+    assert world.decisions[-1].readings[0].at == START + 10 * 10**9
+    world.send(11, lag=2, temp=60)
+    assert world.total("late") == 0
 
 
 def test_every_message_is_accounted_for_and_poison_stops_nothing() -> None:

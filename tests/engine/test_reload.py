@@ -64,3 +64,21 @@ def test_windows_that_stay_keep_their_samples() -> None:
     _reload(world, warm + OVERHEAT)
     world.send(20, temp=90)
     assert "20 warm firing" in world.history()
+
+
+def _with_another_field(text: str) -> Reload:
+    return Reload(
+        {"rules.yaml": (STREAM + text).replace("pressure: {unit: bar}", "pressure: {unit: bar}\n      rpm: {}")}
+    )
+
+
+def test_a_new_field_of_the_stream_disarms_nothing() -> None:
+    silent = "  silent:\n    absent: env\n    for: 1m\n"
+    world = World(silent + OVERHEAT.replace("for: 30s", "for: 5m"))
+    world.send(0, temp=90)
+    world.put(_with_another_field(silent + OVERHEAT.replace("for: 30s", "for: 5m")))
+    world.pass_time(90)
+    assert "60 silent firing" in world.history()
+    assert world.history().count("30 overheat inactive") == 1  # the gap broke the hold, as without the edit
+    world.put(Reload({"rules.yaml": STREAM + OVERHEAT}))
+    assert world.history()[-1].endswith("silent resolved")

@@ -1,0 +1,65 @@
+"""Using other rule files: state stays where the meaning did, the rest ends with that reason."""
+
+from __future__ import annotations
+
+from iotrules.engine.alerts import Moment, schedule, withdraw
+from iotrules.engine.plan import TrackPlan
+from iotrules.engine.state import State
+from iotrules.engine.tracks import Track
+from iotrules.model.expression import fields
+from iotrules.model.inputs import Reload
+from iotrules.model.rules import Stream
+
+
+def reload(state: State, files: Reload, moment: Moment) -> None:
+    """Load the files and bring the state in line. RuleError if they don't load: then nothing has changed."""
+    before = state.plan
+    state.load(files)
+    after = state.plan
+    for name, compiled in before.rules.items():
+        successor = after.rules.get(name)
+        if successor is not None and successor.rule.meaning == compiled.rule.meaning:
+            continue
+        reason = "the rule was removed" if successor is None else "the rule's condition was changed"
+        withdraw(state, compiled, reason, moment)
+    _rebuild_tracks(state, before.set.streams)
+    schedule_all(state)
+
+
+def schedule_all(state: State) -> None:
+    """Set every timer anew from the state."""
+    state.timers.clear("rule")
+    for (stream, by, key), track in state.tracks.items():
+        plan = state.plan.tracks.get((stream, by))
+        for compiled in plan.rules if plan else ():
+            schedule(state, compiled, track, state.rule(compiled.rule.name, key))
+
+
+def _rebuild_tracks(state: State, before: dict[str, Stream]) -> None:
+    """Keep for each key what the rules now read of it; a stream with another topic or another time starts anew."""
+    streams = state.plan.set.streams
+    for name, track in list(state.tracks.items()):
+        del state.tracks[name]
+        state.mark(("track", name))
+        old, new = before.get(name[0]), streams.get(name[0])
+        plan = state.plan.tracks.get((name[0], name[1]))
+        if old and new and plan and (old.topic, old.time) == (new.topic, new.time):
+            _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new), plan)
+    for source in [source for source in state.seen if source[0] not in streams]:
+        del state.seen[source]
+        state.mark(("seen", source))
+
+
+def _changed_fields(old: Stream, new: Stream) -> frozenset[str]:
+    """The fields that are not declared as they were."""
+    return frozenset(field.name for field in set(old.fields) ^ set(new.fields))
+
+
+def _carry_over(track: Track, before: Track, changed: frozenset[str], plan: TrackPlan) -> None:
+    """Take over what was kept for a key, but for what came from fields that mean something else now."""
+    stored = before.state()
+    stored.values = {name: value for name, value in stored.values.items() if name not in changed}
+    for buffer in plan.buffers:
+        if fields(buffer.argument) & changed:
+            stored.windows.pop(buffer.name, None)
+    track.restore(stored)
