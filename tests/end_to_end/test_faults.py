@@ -101,10 +101,14 @@ def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path) -> None:
         broker.start()
         wait_until(lambda: total(store, "applied", "env") > before + 100, 40, engine.said)
         assert fleet.end() == 0, fleet.said()
+        sent = {(line["topic"], line["seq"]) for line in journal(record) if line["event"] == "published"}
+
+        def all_seen() -> bool:
+            seen = total(store, "applied", "env") + total(store, "late", "env") + total(store, "dead_letters")
+            return seen >= len(sent)
+
+        wait_until(all_seen, 20, lambda: f"{len(sent)} sent\n{query(store, 'SELECT * FROM counters')}")
         assert engine.end() == 0, engine.said()
-    sent = {(line["topic"], line["seq"]) for line in journal(record) if line["event"] == "published"}
-    seen = total(store, "applied", "env") + total(store, "late", "env") + total(store, "dead_letters")
-    assert seen >= len(sent)
 
 
 @pytest.mark.timeout(90)
