@@ -7,12 +7,12 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import PLANT, engine_arguments, journal, query, running, total, wait_until
+from tests.end_to_end.processes import PLANT, Running, engine_arguments, journal, query, running, total, wait_until
 from tests.mosquitto import Mosquitto, free_port, running_mosquitto
 
 HANDLERS = """
@@ -36,6 +36,14 @@ NAMES = ("raises", "hangs", "grows", "works")
 
 def _fleet(broker: str, *more: str) -> list[str]:
     return ["sim", str(PLANT / "fleet.yaml"), "--broker", broker, "--no-host", *more]
+
+
+@contextmanager
+def _ready(starting: AbstractContextManager[Running]) -> Iterator[Running]:
+    """An engine once it has subscribed: what was sent before is nobody's."""
+    with starting as engine:
+        engine.wait_for('"event": "ready"')
+        yield engine
 
 
 def _write_functions(directory: Path) -> Path:
@@ -91,7 +99,7 @@ def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     store, record = tmp_path / "store.db", tmp_path / "fleet.jsonl"
     with (
         running_mosquitto("allow_anonymous true\nautosave_interval 1\n") as broker,
-        running(engine_arguments(broker.url, store), tmp_path / "engine.log") as engine,
+        _ready(running(engine_arguments(broker.url, store), tmp_path / "engine.log")) as engine,
         running(_fleet(broker.url, "--journal", str(record)), tmp_path / "fleet.log") as fleet,
     ):
         wait_until(lambda: total(store, "applied", "env") > 50, 40, engine.said)
