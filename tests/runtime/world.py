@@ -15,11 +15,13 @@ from typing import Any
 
 from iotrules.functions import LocalFunctions
 from iotrules.history.sqlite import SqliteHistory
+from iotrules.history.views import history_path
+from iotrules.model.decisions import Reading
 from iotrules.model.errors import UnavailableError
 from iotrules.model.inputs import Arrival, Reload
 from iotrules.model.rules import RuleSet
 from iotrules.model.times import MILLISECOND, SECOND
-from iotrules.ports import AckToken, Entry, Observer, Recovered, Store
+from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store
 from iotrules.runtime.loop import Runtime
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.memory import MemoryBroker, MemoryTransport
@@ -54,6 +56,11 @@ class SettableClock:
 
     def now(self) -> int:
         return self._now
+
+    @property
+    def seconds(self) -> float:
+        """How long after the start it is."""
+        return (self._now - START) / SECOND
 
     def move_to(self, seconds: float) -> None:
         """So many seconds after the start."""
@@ -99,6 +106,23 @@ class ScriptedStore:
             await gate.wait()
 
 
+class WatchedHistory:
+    """A real history; says when something was appended."""
+
+    def __init__(self, history: History, happened: Callable[[], None]) -> None:
+        self._history = history
+        self._happened = happened
+        self.kept = 0
+
+    async def append(self, readings: Sequence[Reading]) -> None:
+        await self._history.append(readings)
+        self.kept += len(readings)
+        self._happened()
+
+    async def close(self) -> None:
+        await self._history.close()
+
+
 class World:
     """Everything around an engine. `until` looks again whenever the engine has committed or the device was told."""
 
@@ -108,7 +132,8 @@ class World:
         self.path = folder / "store.db"
         self.clock = SettableClock()
         self.broker = MemoryBroker(self.clock.now)
-        self.store = self.new_store()
+        self.store = ScriptedStore(SqliteStore(self.path), self.happened)
+        self.history = WatchedHistory(SqliteHistory(history_path(self.path)), self.happened)
         self.told: list[tuple[str, Any]] = []
         """What was published to the device and about it: (topic, JSON)."""
         self.observers: list[Observer] = []
@@ -117,15 +142,12 @@ class World:
         self._go = folder / "go"
         self._device = MemoryTransport(self.broker, "device")
 
-    def new_store(self) -> ScriptedStore:
-        self.store = ScriptedStore(SqliteStore(self.path), self.happened)
-        return self.store
-
     @asynccontextmanager
     async def engine(self, *, rules: str | None = None, receive_maximum: int = 1000) -> AsyncIterator[Runtime]:
-        """An engine from ready to stopped. One that was ended by `crash` is not waited for."""
+        """An engine from ready to stopped; what it ends with is raised, unless the test has asked for it."""
         runtime = self._runtime(self.rules if rules is None else rules, receive_maximum)
         ready = asyncio.Event()
+        self._end_is_known = False
         self._running = asyncio.create_task(runtime.run(ready.set))
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait({self._running, waiting}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
@@ -136,17 +158,25 @@ class World:
             yield runtime
         finally:
             runtime.stop()
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.gather(self._running, return_exceptions=self._running.cancelled())
+            await self.ended()
+        if not self._end_is_known:
+            self._running.result()
 
     async def crash(self) -> None:
         """End the engine where it stands: nothing that it has not made durable is known any more."""
         self._running.cancel()
-        await asyncio.wait({self._running}, timeout=PATIENCE)
+        await self.ended()
+        self._end_is_known = True
 
-    async def ended(self) -> BaseException | None:
-        """Wait for the engine to end by itself; what it ended with."""
-        await asyncio.wait({self._running}, timeout=PATIENCE)
+    async def ended(self) -> None:
+        """Wait for the engine to end."""
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.wait({self._running})
+
+    async def failure(self) -> BaseException | None:
+        """What the engine ends with, by itself or as it was told."""
+        await self.ended()
+        self._end_is_known = True
         return self._running.exception()
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -164,8 +194,9 @@ class World:
         await self._device.start(["site/+/dev/+/cmd", "notes/#"], self._hear)
 
     def send(self, at: float, device: str = "b1", **values: Any) -> None:
-        """A message measured `at` seconds after the start."""
+        """A message measured `at` seconds after the start; it can't be later than that now."""
         self._seq += 1
+        self.clock.move_to(max(at, self.clock.seconds))
         body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": self._seq} | values
         self.broker.publish(f"site/A/dev/{device}/env", json.dumps(body).encode())
 
@@ -187,6 +218,11 @@ class World:
         with closing(sqlite3.connect(self.path)) as db:
             return list(db.execute(query))
 
+    def change(self, statement: str) -> None:
+        """Change the store behind the engine's back. Only while no engine runs."""
+        with closing(sqlite3.connect(self.path)) as db, db:
+            db.execute(statement)
+
     def states(self, device: str = "b1") -> list[str]:
         """The states that the device's alerts went through, in order."""
         query = "SELECT after, key FROM transitions ORDER BY sequence, number"
@@ -195,6 +231,10 @@ class World:
     def ledger(self) -> list[tuple[str, str]]:
         """(target, state) of every effect, in order."""
         return [(target, state) for target, state in self.rows("SELECT target, state FROM ledger ORDER BY rowid")]
+
+    def count(self, counter: str) -> int:
+        """A counter of the store, over all its labels."""
+        return sum(total for name, total in self.rows("SELECT counter, total FROM counters") if name == counter)
 
     def remembered(self) -> dict[str, Any]:
         """What handlers remember about the one device that they do of."""
@@ -226,7 +266,7 @@ class World:
             store=self.store,
             transport=MemoryTransport(self.broker, NAME, receive_maximum=receive_maximum),
             functions=LocalFunctions(self._template()),
-            history=SqliteHistory(Path(f"{self.path}.history")),
+            history=self.history,
             clock=self.clock,
             observers=[*self.observers, self],
             name=NAME,
@@ -234,7 +274,7 @@ class World:
 
     def _template(self) -> Path:
         path = self.folder / "template.yaml"
-        functions = (FUNCTION.format(logical=name.title(), name=name) for name in ("trip", "fail", "note", "record"))
+        functions = (FUNCTION.format(logical=name.title(), name=name) for name in ("trip", "fail", "note", "record", "huge"))
         path.write_text(TEMPLATE.format(code=HANDLERS, go=self._go) + "".join(functions))
         return path
 
