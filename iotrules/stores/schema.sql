@@ -11,8 +11,8 @@ CREATE TABLE journal (
     hash     BLOB NOT NULL
 );
 
--- The engine's state as of meta.snapshot_sequence, one row a part.
-CREATE TABLE snapshot (part TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+-- The engine's state as of meta.snapshot_sequence, one row a part; hash = BLAKE2b(part, body).
+CREATE TABLE snapshot (part TEXT PRIMARY KEY, body BLOB NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
 
 -- What the running rules are, for people: the chart's threshold lines, the place to read a rule.
 CREATE TABLE rules (

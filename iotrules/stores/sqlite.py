@@ -33,8 +33,10 @@ _PASSING = {
     sqlite3.SQLITE_READONLY: "the file system is read-only",
     sqlite3.SQLITE_BUSY: "another process holds it",
     sqlite3.SQLITE_CANTOPEN: "it can't be opened or made there",
-    sqlite3.SQLITE_IOERR: "the disk can't be read or written",  # a full tmpfs too: no room for the WAL's index
 }
+_NO_ROOM = frozenset({sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMMAP})
+"""A full disk where there was no room for the WAL's index. Any other failure to read or write is final: after a failed
+fsync nobody knows what is on the disk, so the process ends, and the next one recovers from what is there."""
 
 
 class SqliteStore:
@@ -95,10 +97,10 @@ class SqliteStore:
 
     async def _snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
         gone = [(name,) for name, body in parts.items() if body is None]
-        kept = [(name, body) for name, body in parts.items() if body is not None]
+        kept = [(name, body, _seal(name, body)) for name, body in parts.items() if body is not None]
         async with self._transaction() as connection:
             await connection.executemany("DELETE FROM snapshot WHERE part = ?", gone)
-            await connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?)", kept)
+            await connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", kept)
             await connection.execute("INSERT OR REPLACE INTO meta VALUES ('snapshot_sequence', ?)", (str(sequence),))
             await connection.execute(  # none there: the sequence of the last snapshot, whose hash stays
                 "INSERT OR REPLACE INTO meta SELECT 'snapshot_hash', hex(hash) FROM journal WHERE sequence = ?",
@@ -181,13 +183,23 @@ class SqliteStore:
         connection = self._open_connection()
         snapshot_sequence = int(await self._meta(connection, "snapshot_sequence", "0"))
         self._hash = bytes.fromhex(await self._meta(connection, "snapshot_hash", ""))
-        parts: dict[str, bytes] = {}
-        async with connection.execute("SELECT part, body FROM snapshot") as cursor:
-            async for name, body in cursor:
-                parts[name] = body
+        parts = await self._read_snapshot(connection)
         entries = await self._read_journal(connection, snapshot_sequence)
         sequence = entries[-1][0] if entries else snapshot_sequence
         return Recovered(parts, entries, sequence, await self._pending(connection))
+
+    async def _read_snapshot(self, connection: aiosqlite.Connection) -> dict[str, bytes]:
+        """The parts, each checked: SQLite notices no flipped bit."""
+        parts: dict[str, bytes] = {}
+        async with connection.execute("SELECT part, body, hash FROM snapshot") as cursor:
+            async for name, body, stored in cursor:
+                if _seal(name, body) != stored:
+                    raise StateError(
+                        f"store {self._path}: the snapshot is damaged at part {name}: "
+                        "it is not what was written; restore a copy, or begin with another store"
+                    )
+                parts[name] = body
+        return parts
 
     async def _read_journal(self, connection: aiosqlite.Connection, after: int) -> list[tuple[int, int, Input]]:
         """The journal after a sequence, its chain checked."""
@@ -244,13 +256,19 @@ def _link(before: bytes, sequence: int, now: int, body: bytes) -> bytes:
     return blake2b(before + head + body, digest_size=16).digest()
 
 
+def _seal(name: str, body: bytes) -> bytes:
+    """The hash of a snapshot part."""
+    return blake2b(name.encode() + b"\0" + body, digest_size=16).digest()
+
+
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours: passing ones are UnavailableError, all others mean the store is no good."""
     try:
         yield
     except sqlite3.Error as error:
-        passing = _PASSING.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(error, "sqlite_errorcode", 0)
+        passing = _PASSING[sqlite3.SQLITE_FULL] if code in _NO_ROOM else _PASSING.get(code & 0xFF)
         if passing is not None:
             raise UnavailableError(f"store {path}: {passing}") from error
         raise StateError(f"store {path} can't be used: {error}") from error

@@ -92,7 +92,14 @@ async def test_a_changed_journal_behind_a_snapshot_is_refused_too(path: Path) ->
 async def test_what_cannot_be_read_is_refused_in_our_words(path: Path, statement: str) -> None:
     await filled(path)
     write(path, statement)
-    with pytest.raises(StateError, match="store.db"):
+    with pytest.raises(StateError, match=r"store\.db"):
+        await recovered(path)
+
+
+async def test_a_changed_byte_of_the_snapshot_is_noticed(path: Path) -> None:
+    await filled(path)
+    write(path, "UPDATE snapshot SET body = CAST(body || 'x' AS BLOB)")
+    with pytest.raises(StateError, match="the snapshot is damaged at part"):
         await recovered(path)
 
 
@@ -102,7 +109,7 @@ async def test_a_store_with_ruined_pages_is_refused(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
-    with pytest.raises(StateError, match="store.db"):
+    with pytest.raises(StateError, match=r"store\.db"):
         await recovered(path)
 
 
