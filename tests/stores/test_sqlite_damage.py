@@ -97,8 +97,12 @@ async def test_what_cannot_be_read_is_refused_in_our_words(path: Path, statement
 
 
 async def test_a_changed_byte_of_the_snapshot_is_noticed(path: Path) -> None:
-    await filled(path)
-    write(path, "UPDATE snapshot SET body = CAST(body || 'x' AS BLOB)")
+    store = SqliteStore(path)
+    await store.open()
+    await store.snapshot(0, {"part": b"body"})
+    await store.close()
+    assert (await recovered(path)).snapshot == {"part": b"body"}
+    write(path, "UPDATE snapshot SET body = CAST('bodz' AS BLOB)")
     with pytest.raises(StateError, match="the snapshot is damaged at part"):
         await recovered(path)
 
