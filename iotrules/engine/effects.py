@@ -8,6 +8,7 @@ import msgspec
 
 from iotrules.engine.state import OpenCommand, OpenInvoke, State
 from iotrules.model.decisions import (
+    AlertState,
     CommandChange,
     CommandState,
     Decision,
@@ -17,7 +18,7 @@ from iotrules.model.decisions import (
     Transition,
     effect_id,
 )
-from iotrules.model.rules import CommandStep, InvokeStep, Rule, Step
+from iotrules.model.rules import CommandStep, InvokeStep, Rule, Severity, Step
 from iotrules.model.times import MILLISECOND
 
 
@@ -46,15 +47,27 @@ class WireAnswer(msgspec.Struct):
     detail: Any = None
 
 
-def run_steps(state: State, rule: Rule, transition: Transition, decision: Decision) -> None:
-    """Add the effects of the steps that run at this transition; none of a dry run, but they are counted."""
+def run_steps(state: State, rule: Rule, transition: Transition, risen_from: int | None, decision: Decision) -> None:
+    """Add the effects of the steps that run at this transition; none of a dry run, but they are counted.
+
+    `risen_from` is the severity before, of an alert that was firing already.
+    """
     for index, step in enumerate(rule.steps):
-        if step.at.value != transition.after.value:
+        if not _runs(step, transition, risen_from):
             continue
         if rule.dry_run or state.files.dry_run:
             decision.count("dry_run_effects", rule.name)
             continue
         _run_step(state, step, index, transition, decision)
+
+
+def _runs(step: Step, transition: Transition, risen_from: int | None) -> bool:
+    """A level's steps run when the alert rises to it; the other words once an episode."""
+    if isinstance(step.at, Severity):
+        reached = transition.after is AlertState.FIRING and transition.severity == step.at
+        return reached and (risen_from is None or risen_from < step.at)
+    opened_or_ended = risen_from is None or transition.after is not AlertState.FIRING
+    return opened_or_ended and step.at.value == transition.after.value
 
 
 def _run_step(state: State, step: Step, index: int, transition: Transition, decision: Decision) -> None:

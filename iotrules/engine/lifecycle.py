@@ -14,6 +14,7 @@ import msgspec
 
 from iotrules.model.decisions import AlertState
 from iotrules.model.expression import Truth
+from iotrules.model.rules import Severity
 
 
 class Signal(Enum):
@@ -22,6 +23,7 @@ class Signal(Enum):
     TRUE = "the condition is true"
     HELD = "the condition was true for as long as `for` says"
     LOST = "the condition is false, or its samples stopped"
+    MOVED = "another level is the highest one now"
     CLEARED = "what ends the alert was true for as long as `clear` says"
     WITHDRAWN = "the rule was removed or changed in meaning"
 
@@ -32,6 +34,7 @@ TABLE: dict[tuple[AlertState, Signal], AlertState] = {
     (AlertState.PENDING, Signal.HELD): AlertState.FIRING,
     (AlertState.PENDING, Signal.LOST): AlertState.INACTIVE,
     (AlertState.PENDING, Signal.WITHDRAWN): AlertState.INACTIVE,
+    (AlertState.FIRING, Signal.MOVED): AlertState.FIRING,
     (AlertState.FIRING, Signal.CLEARED): AlertState.RESOLVED,
     (AlertState.FIRING, Signal.WITHDRAWN): AlertState.RESOLVED,
     (AlertState.RESOLVED, Signal.TRUE): AlertState.PENDING,
@@ -58,12 +61,33 @@ class Held(msgspec.Struct, array_like=True):
             self.frozen = None
         return before != (self.since, self.frozen)
 
-    def done(self, wanted: int, at: int) -> bool:
-        return self.since is not None and self.frozen is None and at - self.since >= wanted
+    def done_after(self, wanted: int | None, at: int) -> bool:
+        """Has it been true for `wanted` ns at event time `at`? Never while that is not known."""
+        return wanted is not None and self.since is not None and self.frozen is None and at - self.since >= wanted
 
-    def due(self, wanted: int) -> int | None:
+    def due_after(self, wanted: int | None) -> int | None:
         """The event time at which it will have been true for `wanted`, if it stays so."""
-        return None if self.since is None or self.frozen is not None else self.since + wanted
+        if wanted is None or self.since is None or self.frozen is not None:
+            return None
+        return self.since + wanted
+
+
+class RungState(msgspec.Struct, array_like=True):
+    """One level of a rule: on its way, or latched and perhaps on its way out."""
+
+    hold: Held = msgspec.field(default_factory=Held)
+    clear: Held = msgspec.field(default_factory=Held)
+    latched: bool = False
+
+    def latch(self) -> None:
+        self.latched, self.clear = True, Held()
+
+    def release(self) -> None:
+        self.latched, self.hold, self.clear = False, Held(), Held()
+
+    def since(self, at: int) -> int:
+        """Since when its condition has been true, for event time `at`."""
+        return at if self.hold.since is None else self.hold.since
 
 
 class RuleState(msgspec.Struct, array_like=True):
@@ -72,8 +96,10 @@ class RuleState(msgspec.Struct, array_like=True):
     state: str = AlertState.INACTIVE.value
     episode: int = 0
     number: int = 0
-    hold: Held = msgspec.field(default_factory=Held)
-    clear: Held = msgspec.field(default_factory=Held)
+    severity: int = 0
+    rungs: list[RungState] = []
+    ending: Held = msgspec.field(default_factory=Held)
+    """How long a ladder's own clear has been true."""
     observed: int = 0
     """Event time of the newest observation. An input that moves only this need not be journaled."""
 
@@ -84,3 +110,16 @@ class RuleState(msgspec.Struct, array_like=True):
     @property
     def active(self) -> bool:
         return self.state in (AlertState.PENDING.value, AlertState.FIRING.value)
+
+    def enter(self, after: AlertState, sequence: int, severity: Severity) -> None:
+        """Take on the next state of the alert. An episode begins with its first firing; its name is used once."""
+        opens = after is AlertState.FIRING and self.alert is not AlertState.FIRING
+        if opens:  # a batch may hold more than one opening; then the later ones take the next number
+            self.episode = max(sequence, self.episode + 1)
+        self.state, self.severity = after.value, severity
+        self.number += 1
+        if opens or after in (AlertState.INACTIVE, AlertState.RESOLVED):
+            self.ending = Held()
+        if after in (AlertState.INACTIVE, AlertState.RESOLVED):
+            for rung in self.rungs:
+                rung.release()

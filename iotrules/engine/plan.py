@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iotrules.engine.route import Router
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, Window, windows
-from iotrules.model.rules import Condition, Rule, RuleSet, Stream
+from iotrules.model.rules import Ladder, Rule, RuleSet, Rung, Stream, rungs_of
 from iotrules.model.times import SECOND, duration_words
 
 EVALUATIONS_PER_WINDOW = 60
@@ -29,6 +29,7 @@ class CompiledRule:
 
     rule: Rule
     stream: Stream
+    rungs: tuple[Rung, ...]
     buffers: dict[Window, str]
     every: int | None
     horizon: int
@@ -74,15 +75,15 @@ def _compile(rule: Rule, stream: Stream) -> CompiledRule:
     durations = [window.duration for window in used]
     every = max(min(durations) // EVALUATIONS_PER_WINDOW, SECOND) if durations else None
     names = {window: _buffer_name(window) for window in used}
-    return CompiledRule(rule, stream, names, every, max(durations, default=0))
+    return CompiledRule(rule, stream, rungs_of(rule), names, every, max(durations, default=0))
 
 
 def _conditions(rule: Rule) -> tuple[Expression, ...]:
-    match rule.body:
-        case Condition(when=when, clear=clear):
-            return (when,) if clear.when is None else (when, clear.when)
-        case _:
-            return ()
+    clears = [rung.condition.clear for rung in rungs_of(rule)]
+    if isinstance(rule.body, Ladder) and rule.body.clear is not None:
+        clears.append(rule.body.clear)
+    raised = tuple(rung.condition.when for rung in rungs_of(rule))
+    return raised + tuple(clear.when for clear in clears if clear.when is not None)
 
 
 def _buffer_name(window: Window) -> str:

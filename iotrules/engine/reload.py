@@ -29,10 +29,10 @@ def reload(state: State, files: Reload, moment: Moment) -> None:
 def schedule_all(state: State) -> None:
     """Set every timer anew from the state."""
     state.timers.clear("rule")
-    for (stream, by, key), track in state.tracks.items():
+    for (stream, by, _), track in state.tracks.items():
         plan = state.plan.tracks.get((stream, by))
         for compiled in plan.rules if plan else ():
-            schedule(state, compiled, track, state.rule(compiled.rule.name, key))
+            schedule(state, compiled, track)
 
 
 def _rebuild_tracks(state: State, before: dict[str, Stream]) -> None:

@@ -49,6 +49,12 @@ class ClearDocument(_Document):
     for_: str | float | None = Field(None, alias="for")
 
 
+class LevelDocument(_Document):
+    when: str | None = None
+    for_: str | float | None = Field(None, alias="for")
+    clear: Any = None
+
+
 class StepDocument(_Document):
     later = frozenset({"to", "retry", "publish", "set", "guard"})
     invoke: str | None = None
@@ -56,12 +62,12 @@ class StepDocument(_Document):
     args: dict[str, str | float | bool] | None = None
     expires: str | float | None = None
     ack_within: str | float | None = None
-    at: Literal["firing", "resolved"] = "firing"
+    at: Literal["firing", "resolved", "info", "minor", "major", "critical"] = "firing"
 
 
 class RuleDocument(_Document):
     later = frozenset({
-        "levels", "across", "fresh", "min_members", "sequence", "within", "matching", "as", "only",
+        "across", "fresh", "min_members", "sequence", "within", "matching", "as", "only",
         "inhibit", "cooldown", "downtime", "params", "use", "with", "only_keys", "sql", "every", "max_gap"
     })  # fmt: skip
     from_: str | list[str] | None = Field(None, alias="from")
@@ -69,7 +75,9 @@ class RuleDocument(_Document):
     when: str | None = None
     for_: str | float | None = Field(None, alias="for")
     clear: Any = None
-    severity: Literal["info", "minor", "major", "critical"] = "minor"
+    levels: dict[Literal["info", "minor", "major", "critical"], Any] | None = None
+    """Each one a LevelDocument, checked on its own."""
+    severity: Literal["info", "minor", "major", "critical"] | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     summary: str | None = None
     description: str = ""

@@ -8,19 +8,34 @@ from typing import Any
 
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
-from iotrules.model.rules import Absence, Condition, Field, Hold, Missing, Stream
+from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, Stream
 
 
-def meaning(stream: Stream, by: tuple[str, ...], body: Condition | Absence, missing: Missing) -> str:
+def meaning(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence, missing: Missing) -> str:
     """16 hex digits over the stream, the fields that are read, by, conditions, holds and missing."""
     parts = {
         "stream": [stream.name, stream.topic.text, _time(stream)],
         "by": by,
-        "body": _condition(stream, body) if isinstance(body, Condition) else _absence(stream, body),
+        "body": _body(stream, body),
         "missing": missing.value,
     }
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _body(stream: Stream, body: Condition | Ladder | Absence) -> list[Any]:
+    match body:
+        case Condition():
+            return _condition(stream, body)
+        case Ladder(rungs, clear):
+            levels: list[Any] = [[rung.severity.word, _condition(stream, rung.condition)] for rung in rungs]
+            return levels if clear is None else [*levels, _clear(stream, clear)]
+        case Absence():
+            return _absence(stream, body)
+
+
+def _clear(stream: Stream, clear: Clear) -> list[Any]:
+    return [_text(clear.when) if clear.when else None, _hold(stream, clear.hold)]
 
 
 def _time(stream: Stream) -> list[Any] | None:

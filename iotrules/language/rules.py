@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iotrules.language.checking import check_condition
-from iotrules.language.documents import ClearDocument, RuleDocument
+from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
 from iotrules.language.meaning import meaning
 from iotrules.language.parser import parse_syntax
 from iotrules.language.parts import Part
@@ -23,9 +23,12 @@ from iotrules.model.rules import (
     CommandTopics,
     Condition,
     Hold,
+    Ladder,
     Missing,
     Rule,
+    Rung,
     Severity,
+    Step,
     Stream,
 )
 from iotrules.model.times import DAY
@@ -34,7 +37,8 @@ from iotrules.yamlfile import check_node, nearest, node_at, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _SEEN_WITHIN = 7 * DAY
-_ONLY_WITH_CONDITION = ("when", "clear", "missing")
+_ONLY_WITH_CONDITION = ("when", "clear", "missing", "levels")
+_ONLY_WITHOUT_LEVELS = ("when", "for", "severity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,13 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     stream = _stream(part, document, around)
     by = _by(part, document, stream)
     scope = _scope(stream, by) if stream else None
-    body = _absence(part, document) if document.absent is not None else _condition(part, document, scope)
+    body = _body(part, document, scope)
     steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by if stream else None)
     if stream is None or scope is None or body is None:
         return None
-    readable = scope if isinstance(body, Condition) else Scope(stream.name, {}, by)
+    readable = Scope(stream.name, {}, by) if isinstance(body, Absence) else scope
+    severity = body.rungs[-1].severity if isinstance(body, Ladder) else Severity[(document.severity or "minor").upper()]
+    _check_levels(part, steps, body)
     missing = _missing(document)
     summary = read_summary(part, document.summary, readable) or default_summary(stream, by, body)
     return Rule(
@@ -74,7 +80,7 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
         stream=stream.name,
         by=by,
         body=body,
-        severity=Severity[document.severity.upper()],
+        severity=severity,
         labels=tuple(document.labels.items()),
         summary=summary,
         description=document.description,
@@ -135,13 +141,63 @@ def _scope(stream: Stream, by: tuple[str, ...]) -> Scope:
     return Scope(stream.name, {field.name: field for field in stream.fields}, by, others)
 
 
-def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | None:
+def _body(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | Ladder | Absence | None:
+    if document.absent is not None:
+        return _absence(part, document)
     if document.expect is not None:
         part.wrong_key("expect belongs to a rule with absent", "expect")
-    hold = part.hold(document.for_, NO_HOLD, "for")
-    clear = _clear(part, document.clear, scope)
+    return _condition(part, document, scope) if document.levels is None else _ladder(part, document, scope)
+
+
+def _ladder(part: Part, document: RuleDocument, scope: Scope | None) -> Ladder | None:
+    for key in _ONLY_WITHOUT_LEVELS:
+        if node_at(part.node, [key]) is not None:
+            part.wrong_key(f"{key} stands in each level of a rule with levels", key)
+    names = list(document.levels or {})
+    if not names:
+        part.wrong("levels names at least one severity", "levels", hint="write major: {when: CONDITION, for: 5m}")
+    rungs = [_rung(part, name, scope) for name in names]
+    clear = None if document.clear is None else _clear(part, document.clear, scope, "clear")
+    known = sorted((rung for rung in rungs if rung is not None), key=lambda rung: rung.severity)
+    return Ladder(tuple(known), clear) if known and len(known) == len(names) else None
+
+
+def _rung(part: Part, name: str, scope: Scope | None) -> Rung | None:
+    node = node_at(part.node, ["levels", name])
+    if not isinstance(node, MappingNode):
+        part.wrong("a level is a mapping", "levels", name, hint="write {when: CONDITION, for: 5m}")
+        return None
+    document, problems = check_node(node, LevelDocument, part.source)
+    part.problems.extend(problems)
+    if document is None:
+        return None
+    hold = part.hold(document.for_, NO_HOLD, "levels", name, "for")
+    clear = _clear(part, document.clear, scope, "levels", name, "clear")
     if document.when is None:
-        if isinstance(document.from_, str) and not node_at(part.node, ["when"]) and not _has_later(part):
+        if node_at(node, ["when"]) is None:
+            part.wrong("the level has no condition", "levels", name, hint="say when: CONDITION")
+        return None
+    when = _expression(part, document.when, scope, "levels", name, "when")
+    if when is None or clear is None:
+        return None
+    return Rung(Severity[name.upper()], Condition(when, hold, clear, " ".join(document.when.split())))
+
+
+def _check_levels(part: Part, steps: tuple[Step, ...], body: Condition | Ladder | Absence) -> None:
+    """A step at a level needs that level. Steps that are wrong in themselves are left out of `steps`."""
+    levels = {rung.severity for rung in body.rungs} if isinstance(body, Ladder) else set()
+    for index, step in enumerate(steps):
+        if isinstance(step.at, Severity) and step.at not in levels:
+            names = ", ".join(level.word for level in sorted(levels)) or "none"
+            part.wrong(f"the rule has no level {step.at.word}", "do", index, "at", hint=f"its levels: {names}")
+
+
+def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | None:
+    hold = part.hold(document.for_, NO_HOLD, "for")
+    clear = _clear(part, document.clear, scope, "clear")
+    if document.when is None:
+        refused = any(node_at(part.node, [key]) for key in ("when", "levels"))
+        if isinstance(document.from_, str) and not refused and not _has_later(part):
             part.wrong("the rule has no condition", hint="say when: CONDITION")
         return None
     when = _expression(part, document.when, scope, "when")
@@ -168,30 +224,28 @@ def _expression(part: Part, text: str, scope: Scope | None, *path: str) -> Expre
     return when
 
 
-def _clear(part: Part, given: object, scope: Scope | None) -> Clear | None:
+def _clear(part: Part, given: object, scope: Scope | None, *path: str) -> Clear | None:
+    """The `clear` at `path`; a missing one is `the condition is false`."""
     if given is None:
         return Clear(None, NO_HOLD, "")
     if isinstance(given, str):
-        when = _expression(part, given, scope, "clear")
+        when = _expression(part, given, scope, *path)
         return Clear(when, NO_HOLD, " ".join(given.split())) if when else None
-    node = node_at(part.node, ["clear"])
+    node = node_at(part.node, list(path))
     if not isinstance(node, MappingNode):
-        part.wrong(
-            "clear is a condition, or {when, for}",
-            "clear",
-            hint='write "temp < 70", in quotes where it helps',
-        )
+        hint = 'write "temp < 70", in quotes where it helps'
+        part.wrong("clear is a condition, or {when, for}", *path, hint=hint)
         return None
     document, problems = check_node(node, ClearDocument, part.source)
     part.problems.extend(problems)
-    return _clear_with_hold(part, document, scope) if document else None
+    return _clear_with_hold(part, document, scope, *path) if document else None
 
 
-def _clear_with_hold(part: Part, document: ClearDocument, scope: Scope | None) -> Clear | None:
-    hold = part.hold(document.for_, NO_HOLD, "clear", "for")
+def _clear_with_hold(part: Part, document: ClearDocument, scope: Scope | None, *path: str) -> Clear | None:
+    hold = part.hold(document.for_, NO_HOLD, *path, "for")
     if document.when is None:
         return Clear(None, hold, "")
-    when = _expression(part, document.when, scope, "clear", "when")
+    when = _expression(part, document.when, scope, *path, "when")
     return Clear(when, hold, " ".join(document.when.split())) if when else None
 
 

@@ -6,7 +6,7 @@ import re
 
 from iotrules.language.documents import StepDocument
 from iotrules.language.parts import Part
-from iotrules.model.rules import At, CommandStep, CommandTopics, InvokeStep, Step
+from iotrules.model.rules import At, CommandStep, CommandTopics, InvokeStep, Severity, Step
 from iotrules.model.times import MILLISECOND, MINUTE, SECOND
 from iotrules.yamlfile import Mapping, check_node, node_at, quoted
 
@@ -63,7 +63,11 @@ def _invoke(part: Part, index: int, function: str, document: StepDocument) -> In
     for key in ("args", "expires", "ack_within"):
         if getattr(document, key) is not None:
             part.wrong(f"{key} belongs to a command, not to invoke", "do", index, key)
-    return InvokeStep(function, At(document.at))
+    return InvokeStep(function, _at(document))
+
+
+def _at(document: StepDocument) -> At | Severity:
+    return At(document.at) if document.at in ("firing", "resolved") else Severity[document.at.upper()]
 
 
 def _command(part: Part, index: int, command: str, document: StepDocument) -> CommandStep:
@@ -72,7 +76,7 @@ def _command(part: Part, index: int, command: str, document: StepDocument) -> Co
     return CommandStep(
         command=command,
         args=tuple((document.args or {}).items()),
-        at=At(document.at),
+        at=_at(document),
         expires=part.duration(document.expires, _EXPIRES, "do", index, "expires", least=MILLISECOND),
         ack_within=part.duration(document.ack_within, _ACK_WITHIN, "do", index, "ack_within", least=MILLISECOND),
     )

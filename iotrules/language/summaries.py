@@ -7,7 +7,7 @@ from iotrules.language.syntax import ExpressionError
 from iotrules.language.templates import template
 from iotrules.language.typed import Scope
 from iotrules.language.words import BUILT_IN_SLOTS
-from iotrules.model.rules import Absence, Condition, FieldType, Hold, Slot, Stream, Template
+from iotrules.model.rules import Absence, Condition, FieldType, Hold, Ladder, Slot, Stream, Template
 from iotrules.model.times import duration_words
 
 
@@ -24,11 +24,21 @@ def read_summary(part: Part, text: str | None, scope: Scope) -> Template | None:
         return None
 
 
-def default_summary(stream: Stream, by: tuple[str, ...], body: Condition | Absence) -> Template:
+def default_summary(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence) -> Template:
     """`{device}: temp > 85`, with the last label where no label is called device."""
     label = "device" if "device" in by else by[-1] if by else ""
-    said = body.text if isinstance(body, Condition) else f"no message on {stream.name} for {_words(body.hold)}"
+    said = _said(stream, body)
     return Template((Slot(label, ""), f": {said}") if label else (said,))
+
+
+def _said(stream: Stream, body: Condition | Ladder | Absence) -> str:
+    match body:
+        case Condition(text=text):
+            return text
+        case Ladder(rungs):
+            return rungs[0].condition.text
+        case Absence(hold):
+            return f"no message on {stream.name} for {_words(hold)}"
 
 
 def _words(hold: Hold) -> str:

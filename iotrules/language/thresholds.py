@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from iotrules.model.expression import And, Comparison, Expression, FieldRef, Number, Or, Window, WindowKind
-from iotrules.model.rules import Condition, Rule
+from iotrules.model.rules import Rule, rungs_of
 
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _SAME_SCALE = frozenset({WindowKind.AVG, WindowKind.MIN, WindowKind.MAX})
@@ -16,7 +16,7 @@ def thresholds(rule: Rule) -> list[dict[str, Any]]:
 
     Parts under `not` are left out, as are windows whose value is not on the field's scale (count, slope).
     """
-    return _of(rule.body.when) if isinstance(rule.body, Condition) else []
+    return [line for rung in rungs_of(rule) for line in _of(rung.condition.when)]
 
 
 def _of(node: Expression) -> list[dict[str, Any]]:

@@ -165,6 +165,22 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """A level of a ladder: latched once its condition was held, released by that condition's own clear."""
+
+    severity: Severity
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Levels of severity in one rule, the lowest first. `clear` ends the alert, else the end of the last level does."""
+
+    rungs: tuple[Rung, ...]
+    clear: Clear | None
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
     """Silence of a key for `hold`; keys silent for longer than `seen_within` ns are not expected any more."""
 
@@ -173,7 +189,7 @@ class Absence:
 
 
 class At(Enum):
-    """The transition at which a step runs."""
+    """The transition at which a step runs; a severity instead: whenever the alert rises to that level."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
@@ -182,7 +198,7 @@ class At(Enum):
 @dataclass(frozen=True, slots=True)
 class InvokeStep:
     function: str
-    at: At
+    at: At | Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +207,7 @@ class CommandStep:
 
     command: str
     args: tuple[tuple[str, float | str | bool], ...]
-    at: At
+    at: At | Severity
     expires: int
     ack_within: int
 
@@ -213,8 +229,9 @@ class Rule:
     name: str
     stream: str
     by: tuple[str, ...]
-    body: Condition | Absence
+    body: Condition | Ladder | Absence
     severity: Severity
+    """Of a ladder, that of its highest level."""
     labels: tuple[tuple[str, str], ...]
     summary: Template
     description: str
@@ -226,6 +243,28 @@ class Rule:
     location: Location
     meaning: str
     """A hash of the parts that decide (stream, by, condition, holds, clear, missing), not of words and severity."""
+
+
+def rungs_of(rule: Rule) -> tuple[Rung, ...]:
+    """The levels of a rule, the lowest first: a plain condition is a ladder of one; silence has none."""
+    match rule.body:
+        case Condition() as condition:
+            return (Rung(rule.severity, condition),)
+        case Ladder(rungs):
+            return rungs
+        case Absence():
+            return ()
+
+
+def condition_text(rule: Rule) -> str:
+    """What the rule watches for, as its author wrote it."""
+    match rule.body:
+        case Condition(text=text):
+            return text
+        case Ladder(rungs):
+            return "; ".join(f"{rung.severity.word}: {rung.condition.text}" for rung in rungs)
+        case Absence():
+            return "silence"
 
 
 @dataclass(frozen=True, slots=True)

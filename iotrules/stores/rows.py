@@ -17,14 +17,15 @@ from iotrules.model.decisions import (
     effect_target,
     encode_effect,
 )
-from iotrules.model.rules import Absence, RuleSet
+from iotrules.model.rules import RuleSet, condition_text
 from iotrules.ports import Entry
 
 Row: TypeAlias = tuple[Any, ...]
 
 _ALERT = (
     "INSERT INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (rule, key) DO UPDATE SET "
-    "state = excluded.state, severity = excluded.severity, episode = excluded.episode, since = excluded.since, "
+    "since = CASE WHEN alerts.state = excluded.state THEN alerts.since ELSE excluded.since END, "
+    "state = excluded.state, severity = excluded.severity, episode = excluded.episode, "
     "updated = excluded.updated, summary = excluded.summary, reason = excluded.reason"
 )
 _TRANSITION = "INSERT INTO transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -101,7 +102,7 @@ def rule_rows(rules: RuleSet) -> list[Row]:
     return [
         (
             rule.name, rule.stream, rule.severity.word,
-            "silence" if isinstance(rule.body, Absence) else rule.body.text,
+            condition_text(rule),
             rule.location.file, rule.location.line, rule.dry_run, json.dumps(thresholds(rule)),
         )
         for rule in rules.rules.values()

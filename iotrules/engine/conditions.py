@@ -1,0 +1,200 @@
+"""Conditions of one rule and key over time: each level's hold and clear, and what that means for the alert."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from iotrules.engine.evaluate import Scope, truth
+from iotrules.engine.explain import because
+from iotrules.engine.lifecycle import Held, RuleState, Signal
+from iotrules.engine.plan import CompiledRule
+from iotrules.engine.tracks import Track
+from iotrules.model.decisions import AlertState, Decision
+from iotrules.model.expression import Truth, Window
+from iotrules.model.rules import NO_HOLD, Clear, Condition, Hold, Ladder, Missing, Rule, Rung, Severity
+from iotrules.model.times import duration_words
+
+
+class Observed(NamedTuple):
+    """A level's condition at one instant. `broken`: the samples stopped for longer than the greatest gap allowed."""
+
+    rung: Rung
+    at: int
+    value: Truth
+    clears: Truth
+    broken: bool
+    scope: Scope
+
+
+class Outcome(NamedTuple):
+    """What the alert is to be told, and why. `scope` and `condition` are of the level that decided."""
+
+    signal: Signal
+    severity: Severity
+    reason: str
+    since: int
+    condition: Condition
+    scope: Scope
+
+
+def observe(
+    compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, decision: Decision
+) -> tuple[Outcome | None, bool]:
+    """Look at every level at event time `at`; the outcome, if any, and whether anything changed."""
+    decision.count("evaluations", compiled.rule.name)
+    seen = [_look(compiled, rung, track, at, decision) for rung in compiled.rungs]
+    rule_state.observed = at
+    changed = False
+    released: Observed | None = None
+    for one, state in zip(seen, rule_state.rungs, strict=True):
+        changed |= state.hold.observe(False if one.broken and one.rung.condition.hold != NO_HOLD else one.value, at)
+        if state.latched:
+            broken = one.broken and one.rung.condition.clear.hold != NO_HOLD
+            changed |= state.clear.observe(False if broken else one.clears, at)
+            if state.clear.done_after(nanoseconds(one.rung.condition.clear.hold, compiled, track), at):
+                released = one
+                state.release()
+        elif state.hold.done_after(nanoseconds(one.rung.condition.hold, compiled, track), at):
+            state.latch()
+            changed = True
+    if rule_state.alert is AlertState.FIRING:
+        outcome, ended = _of_firing(compiled, track, rule_state, seen, released)
+        return outcome, changed or ended
+    return _of_quiet(compiled, track, rule_state, seen), changed
+
+
+def _of_quiet(compiled: CompiledRule, track: Track, rule_state: RuleState, seen: list[Observed]) -> Outcome | None:
+    """For an alert that is not firing: has a level latched, is one on its way, or none any more?"""
+    pairs = list(zip(seen, rule_state.rungs, strict=True))
+    latched = [(one, state) for one, state in pairs if state.latched]
+    running = [(one, state) for one, state in pairs if state.hold.since is not None]
+    if latched:
+        one, state = latched[-1]
+        return _outcome(Signal.HELD, one, compiled, track, one.rung.condition.hold, state.since(one.at))
+    if not running:
+        return _outcome(Signal.LOST, seen[0], compiled, track, NO_HOLD, seen[0].at)
+    one, state = running[-1]
+    return _outcome(Signal.TRUE, one, compiled, track, NO_HOLD, state.since(one.at)) if one.value else None
+
+
+def _of_firing(
+    compiled: CompiledRule,
+    track: Track,
+    rule_state: RuleState,
+    seen: list[Observed],
+    released: Observed | None,
+) -> tuple[Outcome | None, bool]:
+    """For a firing alert: is it over, or has its severity moved? And did the rule's own clear change?"""
+    latched = [one for one, state in zip(seen, rule_state.rungs, strict=True) if state.latched]
+    over, changed = _is_over(compiled, track, rule_state, seen, bool(latched))
+    if over:
+        decided = released or seen[0]
+        return _outcome(Signal.CLEARED, decided, compiled, track, _ending(compiled, decided).hold, decided.at), True
+    top = latched[-1] if latched else seen[0]  # the lowest stays until the rule's clear
+    if top.rung.severity == rule_state.severity:
+        return None, changed
+    if top.rung.severity > rule_state.severity:
+        return _outcome(Signal.MOVED, top, compiled, track, top.rung.condition.hold, top.at), True
+    decided = released or top
+    moved = _outcome(Signal.MOVED, decided, compiled, track, NO_HOLD, decided.at)
+    return moved._replace(severity=top.rung.severity), True
+
+
+def _is_over(
+    compiled: CompiledRule, track: Track, rule_state: RuleState, seen: list[Observed], latched: bool
+) -> tuple[bool, bool]:
+    clear = compiled.rule.body.clear if isinstance(compiled.rule.body, Ladder) else None
+    if clear is None:
+        return not latched, False
+    first = seen[0]
+    value: Truth = not any(one.value for one in seen) if clear.when is None else truth(clear.when, first.scope)
+    if any(one.value for one in seen):
+        value = False  # `when` beats `clear`
+    changed = rule_state.ending.observe(False if first.broken and clear.hold != NO_HOLD else value, first.at)
+    return rule_state.ending.done_after(nanoseconds(clear.hold, compiled, track), first.at), changed
+
+
+def _ending(compiled: CompiledRule, decided: Observed) -> Clear:
+    """The clear that ended the alert: the rule's own, or that of its last level."""
+    body = compiled.rule.body
+    return body.clear if isinstance(body, Ladder) and body.clear is not None else decided.rung.condition.clear
+
+
+def _outcome(signal: Signal, one: Observed, compiled: CompiledRule, track: Track, hold: Hold, since: int) -> Outcome:
+    condition = one.rung.condition
+    reason = _reason(signal, one, compiled, track, hold)
+    return Outcome(signal, one.rung.severity, reason, since, condition, one.scope)
+
+
+def _reason(signal: Signal, one: Observed, compiled: CompiledRule, track: Track, hold: Hold) -> str:
+    if one.broken and signal is Signal.LOST:
+        return f"no sample for {duration_words(one.at - track.clock)}"
+    clear = _ending(compiled, one) if signal is Signal.CLEARED else None
+    words = because(one.rung.condition.when if clear is None or clear.when is None else clear.when, one.scope)
+    wanted = nanoseconds(hold, compiled, track)
+    return f"{words} for {duration_words(wanted)}" if wanted else words
+
+
+def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
+    """The event time at which time alone may next change what was observed."""
+    candidates: list[int | None] = []
+    running: list[Held] = []
+    for rung, state in zip(compiled.rungs, rule_state.rungs, strict=True):
+        held, hold = (state.clear, rung.condition.clear.hold) if state.latched else (state.hold, rung.condition.hold)
+        candidates.append(held.due_after(nanoseconds(hold, compiled, track)))
+        running.append(held)
+    if isinstance(compiled.rule.body, Ladder) and compiled.rule.body.clear is not None:
+        candidates.append(rule_state.ending.due_after(nanoseconds(compiled.rule.body.clear.hold, compiled, track)))
+        running.append(rule_state.ending)
+    gap = track.max_gap(compiled.stream.interval)
+    if gap is not None and any(held.since is not None for held in running):
+        candidates.append(track.clock + gap + 1)
+    observed = max(rule_state.observed, track.clock)  # a restart may have forgotten when it last looked
+    if compiled.every is not None and observed <= track.clock + compiled.horizon:
+        candidates.append(observed + compiled.every)
+    return min((due for due in candidates if due is not None and due > rule_state.observed), default=None)
+
+
+def nanoseconds(hold: Hold, compiled: CompiledRule, track: Track) -> int | None:
+    """How long the hold is for this key; None while its reporting interval is not known yet."""
+    if hold.nanoseconds is not None:
+        return hold.nanoseconds
+    interval = track.interval(compiled.stream.interval)
+    return None if interval is None or hold.intervals is None else round(hold.intervals * interval)
+
+
+def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, decision: Decision) -> Observed:
+    """A level's condition and what clears it, at event time `at`, with the policy for unknown applied."""
+    rule = compiled.rule
+    gap = track.max_gap(compiled.stream.interval)
+    stale = gap is not None and at - track.clock > gap
+    scope = _scope(compiled, track, at, stale)
+    value = truth(rung.condition.when, scope)
+    for fault in scope.faults:
+        decision.count("rule_errors", f"{rule.name}: {fault}")
+    if value is None:
+        decision.count("unknown", rule.name)
+        value = _missing_as(rule, decision)
+    clear = rung.condition.clear.when
+    clears = (None if value is None else not value) if clear is None else truth(clear, scope)
+    if value:
+        clears = False  # `when` beats `clear`
+    return Observed(rung, at, value, clears, stale and rule.missing is not Missing.TRUE, scope)
+
+
+def _missing_as(rule: Rule, decision: Decision) -> Truth:
+    match rule.missing:
+        case Missing.FALSE:
+            return False
+        case Missing.TRUE:
+            return True
+        case Missing.ERROR:
+            decision.count("rule_errors", f"{rule.name}: the condition is unknown")
+    return None
+
+
+def _scope(compiled: CompiledRule, track: Track, at: int, stale: bool) -> Scope:
+    def window(node: Window) -> float | None:
+        return track.windows[compiled.buffers[node]].value(node.kind, at, node.min_samples)
+
+    return Scope({} if stale else track.values, track.labels, window)
