@@ -17,6 +17,9 @@ MAX_SAMPLES = 2_000_000
 TRIM_EVERY = 20_000
 """Rows between two looks at the bound; trimming removes a twentieth more than it must."""
 
+_SPOILED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""Damaged, no database, other tables than ours: it stays like that. Anything else (full, locked, no right) passes."""
+
 
 class SqliteHistory:
     """The port `History`. A history that can't be read is begun anew: no decision depends on it."""
@@ -24,7 +27,7 @@ class SqliteHistory:
     def __init__(self, path: Path, max_samples: int = MAX_SAMPLES) -> None:
         self._path = path
         self._max_samples = max_samples
-        self._since_trim = 0
+        self._since_trim = TRIM_EVERY  # what the file holds from before us counts too
         self._connection: aiosqlite.Connection | None = None
 
     async def append(self, readings: Sequence[Reading]) -> None:
@@ -35,8 +38,10 @@ class SqliteHistory:
             if self._connection is None:
                 self._connection = await self._open()
             await self._append(self._connection, readings)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             await self.close()
+            if _is_spoiled(error):
+                _remove(self._path)
             raise UnavailableError(f"history {self._path}: {error}") from error
 
     async def _append(self, connection: aiosqlite.Connection, readings: Sequence[Reading]) -> None:
@@ -59,9 +64,9 @@ class SqliteHistory:
     async def _open(self) -> aiosqlite.Connection:
         try:
             return await _connect(self._path)
-        except sqlite3.OperationalError:  # no room, no right: the file may be as good as ever
-            raise
-        except sqlite3.DatabaseError:
+        except sqlite3.Error as error:
+            if not _is_spoiled(error):
+                raise
             _remove(self._path)
             return await _connect(self._path)
 
@@ -92,6 +97,10 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         await connection.close()
         raise
     return connection
+
+
+def _is_spoiled(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SPOILED
 
 
 def _remove(path: Path) -> None:

@@ -104,13 +104,18 @@ class Deliverer:
         """Try until the engine says that the effect is settled."""
         attempts, next_try = row.attempts, row.next_try
         while True:
-            await asyncio.sleep(max(0, next_try - self._clock.now()) / SECOND)
+            await asyncio.sleep(self._wait(attempts, next_try))
             receipt = await self._attempt(row.effect, attempts)
             change = await self._inbox.settle(receipt)
             if change is None or change.state != "pending":
                 return
             attempts += receipt.outcome == "retry"
             next_try = change.next_try
+
+    def _wait(self, attempts: int, next_try: int) -> float:
+        """Seconds until the next try; never more than its backoff, for the clock may have been set back meanwhile."""
+        longest = backoff(attempts - 1, FIRST_BACKOFF, LAST_BACKOFF) if attempts else 0.0
+        return min(max(0, next_try - self._clock.now()) / SECOND, longest)
 
     async def _attempt(self, effect: Effect, attempts: int) -> Receipt:
         match effect:

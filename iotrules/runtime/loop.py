@@ -101,10 +101,10 @@ class Runtime:
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Recover, connect, and go round until `stop`. StateError or ConfigError if that can't go on."""
-        rows = await self._recover()
-        await self._functions.start()
         keeper = asyncio.create_task(self._keep_history(), name="history")
         try:
+            rows = await self._recover()
+            await self._functions.start()
             before = self._filters()
             await self._use_rules()
             await self._connect(dropped=sorted(set(before) - set(self._filters())))

@@ -51,6 +51,10 @@ class EngineMetrics:
     def know(self, rules: RuleSet, functions: frozenset[str]) -> None:
         """Make the known series exist at 0, so that rates over them do from the first scrape."""
         self._received.labels("mqtt")
+        for stream in rules.streams:
+            self._applied.labels(stream)
+        for reason in ("duplicate", "late"):
+            self._dropped.labels(reason)
         for rule in rules.rules.values():
             for metric in (self._evaluations, self._unknown, self._errors):
                 metric.labels(rule.name)
@@ -130,7 +134,7 @@ class EngineMetrics:
         if transition.after in (AlertState.PENDING, AlertState.FIRING):
             self._active_alerts[name] = (severity, state)
             self._active.labels(severity, state).inc()
-        if transition.after is AlertState.FIRING:
+        if transition.after is AlertState.FIRING and transition.before is not AlertState.FIRING:
             self._alert_lag.observe(max(0, transition.decided - transition.at) / SECOND)
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:

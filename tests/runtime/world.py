@@ -28,7 +28,7 @@ from iotrules.transports.memory import MemoryBroker, MemoryTransport
 from tests.engine.world import START, STREAM
 
 NAME = "engine"
-PATIENCE = 15.0
+PATIENCE = 10.0
 HANDLERS = Path(__file__).with_name("handlers")
 
 TEMPLATE = """
@@ -76,6 +76,7 @@ class ScriptedStore:
         self.fail_next = 0
         self.failures = 0
         self.waiting = 0
+        self.closed = 0
         self.before, self.after = asyncio.Event(), asyncio.Event()
         self.before.set()
         self.after.set()
@@ -97,6 +98,7 @@ class ScriptedStore:
         await self._store.snapshot(sequence, parts)
 
     async def close(self) -> None:
+        self.closed += 1
         await self._store.close()
 
     async def _pass(self, gate: asyncio.Event) -> None:
@@ -139,6 +141,7 @@ class World:
         self.observers: list[Observer] = []
         self._changed = asyncio.Event()
         self._seq = 0
+        self._last = ("", b"")
         self._go = folder / "go"
         self._device = MemoryTransport(self.broker, "device")
 
@@ -198,7 +201,12 @@ class World:
         self._seq += 1
         self.clock.move_to(max(at, self.clock.seconds))
         body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": self._seq} | values
-        self.broker.publish(f"site/A/dev/{device}/env", json.dumps(body).encode())
+        self._last = (f"site/A/dev/{device}/env", json.dumps(body).encode())
+        self.broker.publish(*self._last)
+
+    def repeat(self) -> None:
+        """The last message once more, as a device sends it that saw no acknowledgement."""
+        self.broker.publish(*self._last)
 
     def answer(self, command: str, status: str, device: str = "b1") -> None:
         body = json.dumps({"id": command, "status": status}).encode()
@@ -231,6 +239,10 @@ class World:
     def ledger(self) -> list[tuple[str, str]]:
         """(target, state) of every effect, in order."""
         return [(target, state) for target, state in self.rows("SELECT target, state FROM ledger ORDER BY rowid")]
+
+    def all_done(self, effects: int) -> bool:
+        """Have so many effects been decided on, and each delivered?"""
+        return [state for _, state in self.ledger()] == ["done"] * effects
 
     def count(self, counter: str) -> int:
         """A counter of the store, over all its labels."""
@@ -274,7 +286,9 @@ class World:
 
     def _template(self) -> Path:
         path = self.folder / "template.yaml"
-        functions = (FUNCTION.format(logical=name.title(), name=name) for name in ("trip", "fail", "note", "record", "huge"))
+        functions = (
+            FUNCTION.format(logical=name.title(), name=name) for name in ("trip", "fail", "note", "record", "huge")
+        )
         path.write_text(TEMPLATE.format(code=HANDLERS, go=self._go) + "".join(functions))
         return path
 

@@ -146,6 +146,7 @@ async def test_a_snapshot_takes_the_place_of_the_journal_behind_it(path: Path, s
     held = await recovered(path)
     assert held.snapshot == {"a": b"1", "b": b"2"}
     assert [sequence for sequence, _, _ in held.entries] == [3]
+    assert rows(path, "SELECT sequence FROM journal") == [(3,)]
     assert held.sequence == 3
     assert len(held.pending) == 2
 
