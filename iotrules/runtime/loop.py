@@ -108,8 +108,9 @@ class Runtime:
             before = self._filters()
             await self._use_rules()
             await self._connect(dropped=sorted(set(before) - set(self._filters())))
-            self._deliverer.add(rows)
-            ready()
+            if not self._stop_asked.is_set():
+                self._deliverer.add(rows)
+                ready()
             while not self._stop_asked.is_set():
                 await self._turn()
         finally:
