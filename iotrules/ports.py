@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from iotrules.model.decisions import Decision, Effect, Reading
+from iotrules.model.decisions import ActiveAlert, Decision, Effect, Reading
 from iotrules.model.inputs import Arrival, FunctionUsage, Input
 from iotrules.model.rules import RuleSet
 
@@ -153,8 +153,8 @@ class History(Protocol):
 class Observer(Protocol):
     """Told of every committed decision, once, in order, off the path to durability (metrics, logs)."""
 
-    def recovered(self, undelivered: int) -> None:
-        """The engine is as the store says; so many effects wait in the ledger."""
+    def recovered(self, undelivered: int, alerts: Sequence[ActiveAlert]) -> None:
+        """The engine is as the store says: so many effects wait in the ledger, and these alerts are active."""
         ...
 
     def committed(self, entries: Sequence[Entry], seconds: float) -> None:

@@ -14,9 +14,9 @@ from iotrules.engine.intake import take_arrival
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.reload import reload, schedule_all
 from iotrules.engine.state import Remembered, State
-from iotrules.model.decisions import Decision, Key
+from iotrules.model.decisions import ActiveAlert, Decision, Key
 from iotrules.model.inputs import Input, Messages, Receipt, Reload, Tick
-from iotrules.model.rules import RuleSet
+from iotrules.model.rules import RuleSet, Severity
 
 
 class Engine:
@@ -43,6 +43,14 @@ class Engine:
     def remembered(self, key: Key) -> Remembered:
         """What handlers remember about a device; empty, at version 0, if nothing."""
         return self._state.devices.get(key) or Remembered()
+
+    def active_alerts(self) -> list[ActiveAlert]:
+        """What is pending or firing now, of the rules that raise alerts."""
+        return [
+            ActiveAlert(rule, key, found.alert, Severity(found.severity))
+            for (rule, key), found in self._state.rules.items()
+            if found.active and rule in self.rules.rules and self.rules.rules[rule].alert
+        ]
 
     def process(self, value: Input, now: int, sequence: int) -> Decision:
         """Decide on one input. RuleError for a reload that doesn't load: then nothing has changed."""

@@ -76,6 +76,16 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveAlert:
+    """An alert that is pending or firing."""
+
+    rule: str
+    key: Key
+    state: AlertState
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
 class Invoke:
     """Call a function. The event is completed with the device's state when it is delivered."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from iotrules.model.decisions import ActiveAlert
 from iotrules.ports import Entry
 
 log = structlog.get_logger()
@@ -14,9 +15,9 @@ log = structlog.get_logger()
 class LogObserver:
     """Writes one line for each thing that a person may want to find again."""
 
-    def recovered(self, undelivered: int) -> None:
-        if undelivered:
-            log.info("effects wait to be delivered", count=undelivered)
+    def recovered(self, undelivered: int, alerts: Sequence[ActiveAlert]) -> None:
+        if undelivered or alerts:
+            log.info("going on", undelivered_effects=undelivered, active_alerts=len(alerts))
 
     def committed(self, entries: Sequence[Entry], seconds: float) -> None:
         for entry in entries:

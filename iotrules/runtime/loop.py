@@ -140,6 +140,7 @@ class Runtime:
         await self._deliverer.stop()
         await self._transport.stop()
         await self._functions.stop()
+        await self._write_history()
         await self._history.close()
         await self._store.close()
 
@@ -252,7 +253,7 @@ class Runtime:
             undelivered=len(recovered.pending),
         )
         for observer in self._observers:
-            observer.recovered(len(recovered.pending))
+            observer.recovered(len(recovered.pending), self._engine.active_alerts())
         return recovered.pending
 
     async def _use_rules(self) -> None:
@@ -274,11 +275,14 @@ class Runtime:
         while True:
             await self._readings_waiting.wait()
             self._readings_waiting.clear()
-            batch, self._readings = self._readings, []
-            try:
-                await self._history.append(batch)
-            except UnavailableError as error:
-                log.warning("history not written: charts have a gap", reason=str(error))
+            await self._write_history()
+
+    async def _write_history(self) -> None:
+        batch, self._readings = self._readings, []
+        try:
+            await self._history.append(batch)
+        except UnavailableError as error:
+            log.warning("history not written: charts have a gap", reason=str(error))
 
 
 def _rebuild(recovered: Recovered) -> Engine:

@@ -11,7 +11,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from iotrules import __version__
-from iotrules.model.decisions import AlertState, CommandState, Decision, LedgerChange, Transition
+from iotrules.model.decisions import ActiveAlert, AlertState, CommandState, Decision, LedgerChange, Transition
 from iotrules.model.rules import RuleSet, Severity
 from iotrules.model.times import SECOND
 from iotrules.ports import Entry
@@ -75,8 +75,15 @@ class EngineMetrics:
         server, _ = prometheus_client.start_http_server(port, host, self.registry)
         return int(server.server_port)
 
-    def recovered(self, undelivered: int) -> None:
+    def recovered(self, undelivered: int, alerts: Sequence[ActiveAlert]) -> None:
         self._undelivered.set(undelivered)
+        for labels in self._active_alerts.values():
+            self._active.labels(*labels).dec()
+        self._active_alerts = {
+            (alert.rule, alert.key.text): (alert.severity.word, alert.state.value) for alert in alerts
+        }
+        for labels in self._active_alerts.values():
+            self._active.labels(*labels).inc()
 
     def committed(self, entries: Sequence[Entry], seconds: float) -> None:
         if not entries:

@@ -129,6 +129,7 @@ async def test_effects_that_wait_are_counted_by_the_next_engine_too(tmp_path: Pa
     world.observers.append(metrics)
     async with world.engine():
         assert _value(metrics, "queue_depth") == 1
+        assert _value(metrics, "alerts_active", severity="minor", state="firing") == 1  # since the run before
         world.let_go()
         await world.until(lambda: world.all_done(2))
     assert _value(metrics, "queue_depth") == 0

@@ -16,7 +16,7 @@ from typing import Any
 from iotrules.functions import LocalFunctions
 from iotrules.history.sqlite import SqliteHistory
 from iotrules.history.views import history_path
-from iotrules.model.decisions import Reading
+from iotrules.model.decisions import ActiveAlert, Reading
 from iotrules.model.errors import UnavailableError
 from iotrules.model.inputs import Arrival, Reload
 from iotrules.model.rules import RuleSet
@@ -264,7 +264,7 @@ class World:
         await client.stop()
         return [arrival.topic for arrival in arrived if arrival.topic.startswith("site/")]
 
-    def recovered(self, undelivered: int) -> None:
+    def recovered(self, undelivered: int, alerts: Sequence[ActiveAlert]) -> None:
         """The port `Observer`: the engine came up, or back to what the store says."""
         self.happened()
 
