@@ -12,7 +12,7 @@ from iotrules.language.durations import duration
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.errors import Problem
 from iotrules.model.rules import Hold, Location
-from iotrules.yamlfile import Node, Place, Scalar, Source, check_node, entry, node_at, place_in, quoted
+from iotrules.yamlfile import Node, Place, Scalar, Source, check_node, entry, node_at, place_in, quoted, to_plain
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,6 +41,11 @@ class Part:
         document, problems = check_node(self.node, model, self.source, at=self.key)
         self.problems.extend(problems)
         return document
+
+    def gives(self, *path: str | int) -> bool:
+        """Is there a value at `path`? A key with nothing behind it gives none."""
+        node = node_at(self.node, path)
+        return node is not None and to_plain(node) is not None
 
     def wrong(self, message: str, *path: str | int, hint: str = "") -> None:
         """Note a problem with the value at `path`, or with the entry itself."""

@@ -119,7 +119,7 @@ def _stream(part: Part, document: RuleDocument, around: Surroundings) -> Stream 
 
 def _missing_stream(part: Part) -> None:
     """Silent where a key of a later version, or a wrong value, was refused already."""
-    if not any(node_at(part.node, [key]) for key in ("from", "absent", "sequence", "sql", "use", "across", "params")):
+    if not any(part.gives(key) for key in ("from", "absent", "sequence", "sql", "use", "across", "params")):
         part.wrong("the rule names no stream", hint="say from: STREAM and when: CONDITION, or absent: STREAM")
 
 
@@ -174,7 +174,7 @@ def _rung(part: Part, name: str, scope: Scope | None) -> Rung | None:
     hold = part.hold(document.for_, NO_HOLD, "levels", name, "for")
     clear = _clear(part, document.clear, scope, "levels", name, "clear")
     if document.when is None:
-        if node_at(node, ["when"]) is None:
+        if not part.gives("levels", name, "when"):
             part.wrong("the level has no condition", "levels", name, hint="say when: CONDITION")
         return None
     when = _expression(part, document.when, scope, "levels", name, "when")
@@ -196,7 +196,7 @@ def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condi
     hold = part.hold(document.for_, NO_HOLD, "for")
     clear = _clear(part, document.clear, scope, "clear")
     if document.when is None:
-        refused = any(node_at(part.node, [key]) for key in ("when", "levels"))
+        refused = part.gives("when") or part.gives("levels")
         if isinstance(document.from_, str) and not refused and not _has_later(part):
             part.wrong("the rule has no condition", hint="say when: CONDITION")
         return None
@@ -207,7 +207,7 @@ def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condi
 
 
 def _has_later(part: Part) -> bool:
-    return any(node_at(part.node, [key]) for key in RuleDocument.later)
+    return any(part.gives(key) for key in RuleDocument.later)
 
 
 def _expression(part: Part, text: str, scope: Scope | None, *path: str) -> Expression | None:
@@ -254,7 +254,7 @@ def _absence(part: Part, document: RuleDocument) -> Absence | None:
         if node_at(part.node, [key]) is not None:
             part.wrong_key(f"{key} belongs to a rule with from, not to one with absent", key)
     if document.for_ is None:
-        if node_at(part.node, ["for"]) is None:
+        if not part.gives("for"):
             part.wrong("a rule with absent says for how long", hint="say for: 3 * interval, or a duration")
         return None
     hold = part.hold(document.for_, Hold(nanoseconds=0), "for")

@@ -52,7 +52,7 @@ def _step(part: Part, index: int, document: StepDocument) -> Step | None:
         return _invoke(part, index, document.invoke, document)
     elif document.command is not None:
         return _command(part, index, document.command, document)
-    elif not any(node_at(part.node, ["do", index, key]) for key in ("publish", "set", "invoke", "command")):
+    elif not any(part.gives("do", index, key) for key in ("publish", "set", "invoke", "command")):
         part.wrong("a step says what to do", "do", index, hint="write invoke: FUNCTION or command: NAME")
     return None
 
