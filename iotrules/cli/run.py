@@ -29,13 +29,15 @@ from iotrules.transports.mqtt import MqttTransport
 
 log = structlog.get_logger()
 
+FUNCTIONS = Path("lambdas/template.yaml")
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What `iotrules run` was asked for. `metrics_port` 0 takes a free one."""
 
     rules: Path
-    functions: Path
+    functions: Path | None
     store: Path
     broker: BrokerAddress
     name: str
@@ -55,9 +57,7 @@ class RunOptions:
 @click.option(
     "--functions",
     type=click.Path(path_type=Path),
-    default=Path("lambdas/template.yaml"),
-    show_default=True,
-    help="SAM template of the functions.",
+    help=f"SAM template of the functions.  [default: {FUNCTIONS}, if there is one]",
 )
 @click.option(
     "--store",
@@ -82,7 +82,7 @@ class RunOptions:
 @click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
 def command(
     rules: Path,
-    functions: Path,
+    functions: Path | None,
     store: Path,
     broker: BrokerAddress,
     name: str,
@@ -98,7 +98,8 @@ def command(
 async def _run(options: RunOptions) -> None:
     files = Reload(read_directory(options.rules), options.dry_run)
     rules = load_files(files.files)
-    functions = LocalFunctions(options.functions)
+    template = options.functions or (FUNCTIONS if FUNCTIONS.exists() else None)
+    functions = LocalFunctions(template)
     _check_functions(rules, files, functions.names())
     metrics = EngineMetrics()
     metrics.know(rules, functions.names())

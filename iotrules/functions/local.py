@@ -29,7 +29,7 @@ class LocalFunctions:
 
     def __init__(
         self,
-        template: Path,
+        template: Path | None,
         *,
         max_environments: int = 4,
         idle_seconds: float = 300,
@@ -37,7 +37,7 @@ class LocalFunctions:
         client: Literal["own", "awslambdaric"] = "own",
         region: str = "us-east-1",
     ) -> None:
-        """Read the template; nothing is started yet. `max_environments` is of each function.
+        """Read the template (None: no functions); nothing is started yet. `max_environments` is of each function.
 
         ConfigError, FileError: the template can't be used.
         """
@@ -46,7 +46,7 @@ class LocalFunctions:
         if not sys.platform.startswith("linux"):
             raise ConfigError(f"the local Lambda service needs Linux, this is {sys.platform}")
         conditions = Conditions(client, region, idle_seconds, init_seconds)
-        functions = read_template(template)
+        functions = {} if template is None else read_template(template)
         self._pools = {name: _Pool(found, conditions, max_environments) for name, found in functions.items()}
         self._running = False
 

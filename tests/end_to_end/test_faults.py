@@ -156,6 +156,17 @@ def test_a_rule_that_invokes_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert "it has: grows, hangs, raises, works" in engine.said()
 
 
+def test_rules_that_invoke_nothing_need_no_template(tmp_path: Path) -> None:
+    head = (PLANT / "rules.yaml").read_text()
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(head[: head.index("rules:\n")] + "rules: {hot: {from: env, when: temp > 85}}\n")
+    with running_mosquitto() as broker:
+        arguments = ["run", "--rules", str(rules), "--broker", broker.url, "--metrics-port", "0"]
+        with running(arguments, tmp_path / "engine.log", cwd=tmp_path) as engine:
+            assert '"functions": 0' in engine.wait_for('"event": "ready"')
+            assert engine.end() == 0
+
+
 def test_a_metrics_port_in_use_is_named_with_the_remedy(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
