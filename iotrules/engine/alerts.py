@@ -66,7 +66,7 @@ def advance(state: State, compiled: CompiledRule, track: Track, upto: int, momen
 def schedule(state: State, compiled: CompiledRule, track: Track) -> None:
     """Have the engine woken when time alone may change this alert."""
     due = _next_due(compiled, track, _rule_state(state, compiled, track))
-    wall = None if due is None else track.wall_of(due)
+    wall = None if due is None else track.wall_of(due) + 1  # a message of the same instant comes first
     state.timers.set(("rule", compiled.rule.name, track.key.text), wall)
 
 

@@ -94,4 +94,4 @@ class Engine:
     def _wake_rule(self, rule: str, key: Key, moment: Moment) -> None:
         compiled = self._state.plan.rules[rule]
         track = self._state.tracks[compiled.rule.stream, compiled.rule.by, key]
-        advance(self._state, compiled, track, track.clock_at(moment.now), moment)
+        advance(self._state, compiled, track, track.clock_at(moment.now) - 1, moment)

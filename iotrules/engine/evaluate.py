@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
+from iotrules.engine.functions import DomainError, call
 from iotrules.model.expression import (
     And,
     Arithmetic,
@@ -16,6 +17,7 @@ from iotrules.model.expression import (
     Expression,
     FieldRef,
     Flag,
+    Function,
     LabelRef,
     Membership,
     Negate,
@@ -80,6 +82,8 @@ def evaluate(node: Expression, scope: Scope) -> Value | None:
             return scope.labels.get(name)
         case Window():
             return scope.window(node)
+        case Function():
+            return _function(node, scope)
         case Negate(operand):
             inner = evaluate(operand, scope)
             return None if inner is None else -float(inner)
@@ -120,6 +124,22 @@ def _compare(left: Value | None, operator: str, right: Value | None) -> Truth:
             return low > high
         case _:
             return low >= high
+
+
+def _function(node: Function, scope: Scope) -> Value | None:
+    values: list[Value] = []
+    for argument in node.arguments:
+        value = evaluate(argument, scope)
+        if value is None:
+            return False if node.name == "has" else None
+        values.append(value)
+    if node.name == "has":
+        return True
+    try:
+        return call(node.name, values)
+    except DomainError as error:
+        scope.faults.append(str(error))
+        return None
 
 
 def _arithmetic(operator: str, left: Value | None, right: Value | None, scope: Scope) -> float | None:

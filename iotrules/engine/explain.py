@@ -10,6 +10,7 @@ from iotrules.model.expression import (
     Expression,
     FieldRef,
     Flag,
+    Function,
     LabelRef,
     Membership,
     Not,
@@ -44,7 +45,7 @@ def because(node: Expression, scope: Scope) -> str:
 
 
 def read_values(node: Expression, scope: Scope) -> tuple[tuple[str, Value | None], ...]:
-    """Every field, label and window that the condition reads, with its value, each once, in reading order."""
+    """Every field, label, window and function of the condition, with its value, each once, in reading order."""
     seen: dict[str, Value | None] = {}
 
     def visit(inner: Expression) -> None:
@@ -54,6 +55,8 @@ def read_values(node: Expression, scope: Scope) -> tuple[tuple[str, Value | None
             case Window():
                 seen.setdefault(unparse(inner), evaluate(inner, scope))
             case _:
+                if isinstance(inner, Function):
+                    seen.setdefault(unparse(inner), evaluate(inner, scope))
                 for child in children(inner):
                     visit(child)
 

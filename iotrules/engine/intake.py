@@ -8,9 +8,11 @@ from iotrules.engine import commands
 from iotrules.engine.alerts import Moment, advance, on_sample
 from iotrules.engine.decode import MAX_PAYLOAD, decode_object, identity, read_fields, read_time
 from iotrules.engine.evaluate import Scope, evaluate
-from iotrules.engine.plan import TrackPlan
+from iotrules.engine.folds import fold
+from iotrules.engine.plan import Buffer, TrackPlan
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Seen
+from iotrules.engine.windows import SampleWindow
 from iotrules.model.decisions import DeadLetter, Decision, Key, Reading
 from iotrules.model.errors import MessageError
 from iotrules.model.expression import Value
@@ -151,9 +153,18 @@ def _sample(
     track.sample(at, moment.now, captured, values)
     scope = Scope(values, captured, lambda _: None)
     for buffer in plan.buffers:
-        value = evaluate(buffer.argument, scope)
-        number = value if isinstance(value, float) else 0.0  # only `count` looks at what is no number
-        if value is not None and not track.windows[buffer.name].add(at, number):
-            moment.decision.count("window_overflow", buffer.name)
+        if buffer.keep:
+            _keep(buffer, track.windows[buffer.name], at, evaluate(buffer.argument, scope), moment)
+    for fault in scope.faults:
+        moment.decision.count("rule_errors", f"{plan.stream.name}: {fault}")
     for compiled in plan.rules:
         on_sample(state, compiled, track, moment)
+
+
+def _keep(buffer: Buffer, window: SampleWindow, at: int, value: Value | None, moment: Moment) -> None:
+    if value is None:
+        window.skip()
+        return
+    kept = fold(buffer.fold, window.newest, at, value, buffer.span)
+    if not window.add(at, kept, buffer.keep):
+        moment.decision.count("window_overflow", buffer.name)

@@ -6,21 +6,28 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from iotrules.engine.route import Router
+from iotrules.engine.wakeups import every_and_horizon
+from iotrules.engine.windows import FOREVER, MAX_SAMPLES
 from iotrules.language.unparse import unparse
-from iotrules.model.expression import Expression, Window, windows
+from iotrules.model.expression import Clock, Expression, Lag, Statistic, Window, windows
 from iotrules.model.rules import Ladder, Rule, RuleSet, Rung, Stream, rungs_of
-from iotrules.model.times import SECOND, duration_words
-
-EVALUATIONS_PER_WINDOW = 60
+from iotrules.model.times import duration_words
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A sample window that a track keeps; aggregates over the same argument and duration share it."""
+    """A sample window that a track keeps; aggregates over the same argument and duration share it.
+
+    It holds at most `keep` samples: none for what looks at the clock only. With `fold` a sample is what the function
+    made of it and of the one before.
+    """
 
     name: str
     argument: Expression
     duration: int
+    keep: int = MAX_SAMPLES
+    fold: Statistic | None = None
+    span: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,9 @@ def compile_rules(rules: RuleSet) -> Plan:
 
 def _compile(rule: Rule, stream: Stream) -> CompiledRule:
     used = tuple(window for node in _conditions(rule) for window in windows(node))
-    durations = [window.duration for window in used]
-    every = max(min(durations) // EVALUATIONS_PER_WINDOW, SECOND) if durations else None
+    every, horizon = every_and_horizon(_conditions(rule))
     names = {window: _buffer_name(window) for window in used}
-    return CompiledRule(rule, stream, rungs_of(rule), names, every, max(durations, default=0))
+    return CompiledRule(rule, stream, rungs_of(rule), names, every, horizon)
 
 
 def _conditions(rule: Rule) -> tuple[Expression, ...]:
@@ -87,13 +93,29 @@ def _conditions(rule: Rule) -> tuple[Expression, ...]:
 
 
 def _buffer_name(window: Window) -> str:
-    return f"{unparse(window.argument)}, {duration_words(window.duration)}"
+    return _buffer(window).name
+
+
+def _buffer(window: Window) -> Buffer:
+    """What has to be kept for one window."""
+    inner = unparse(window.argument)
+    match window.kind:
+        case Statistic.STREAK | Statistic.EWMA as kind:
+            return Buffer(unparse(window), window.argument, FOREVER, 1, kind, window.duration)
+        case Statistic.DELTA | Statistic.CHANGED | Statistic.AGE:
+            return Buffer(f"{inner}, newest", window.argument, FOREVER, 2)
+        case Lag(steps=steps):
+            return Buffer(f"{inner}, newest", window.argument, FOREVER, steps + 1)
+        case Clock():
+            return Buffer(unparse(window), window.argument, FOREVER, 0)
+    return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration)
 
 
 def _buffers(members: list[CompiledRule]) -> tuple[Buffer, ...]:
-    found = {
-        name: Buffer(name, window.argument, window.duration)
-        for member in members
-        for window, name in member.buffers.items()
-    }
+    """Each once, as deep as the rule that looks back farthest needs it."""
+    found: dict[str, Buffer] = {}
+    for buffer in (_buffer(window) for member in members for window in member.buffers):
+        known = found.get(buffer.name)
+        if known is None or known.keep < buffer.keep:
+            found[buffer.name] = buffer
     return tuple(found.values())

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from iotrules.language.functions import check_function
 from iotrules.language.parser import parse_syntax
 from iotrules.language.quantities import Measure, add, multiply
+from iotrules.language.series import check_clock, check_series, wrong_arguments
 from iotrules.language.syntax import (
     Binary,
     Call,
@@ -23,7 +25,7 @@ from iotrules.language.syntax import (
     Unary,
 )
 from iotrules.language.typed import A, Checker, Scope, Typed, fit_pair, need, settled
-from iotrules.language.words import LATER, WINDOWS
+from iotrules.language.words import CLOCKS, FUNCTIONS, LATER, NEWEST, SUPPORTED, WINDOWS
 from iotrules.model.expression import (
     And,
     Arithmetic,
@@ -38,15 +40,10 @@ from iotrules.model.expression import (
     Number,
     Or,
     Text,
-    Window,
-    WindowKind,
-    fields,
 )
 from iotrules.model.rules import FieldType
 from iotrules.yamlfile import nearest, quoted
 
-MAX_MIN_SAMPLES = 1_000_000
-_DEFAULT_MIN_SAMPLES = {"avg": 1, "min": 1, "max": 1, "count": 0, "slope": 2}
 _NUMBER, _TEXT, _FLAG = FieldType.NUMBER, FieldType.TEXT, FieldType.FLAG
 
 
@@ -114,7 +111,7 @@ def _name(checker: Checker, syntax: Name) -> Typed:
     if name in scope.other_labels:
         hint = f"add {name} to by"
         return checker.wrong(syntax.start, f"{name} is a capture that the rule's by leaves out", hint)
-    if name in WINDOWS | LATER:
+    if name in SUPPORTED | LATER:
         return checker.wrong(syntax.start, f"{name} is a function", f"write {name}(…)")
     valid = [*scope.fields, *scope.labels]
     message = f"unknown name {quoted(name)}{nearest(name, valid)}"
@@ -123,78 +120,36 @@ def _name(checker: Checker, syntax: Name) -> Typed:
 
 def _call(checker: Checker, syntax: Call) -> Typed:
     name = syntax.function
-    if name not in WINDOWS:
-        if name in LATER:
-            message = f"{name}() is part of the rule language but not supported by this version"
-            return checker.wrong(syntax.start, message)
-        return checker.wrong(syntax.start, f"unknown function {quoted(name)}{nearest(name, WINDOWS | LATER)}")
+    if name in FUNCTIONS and not _over_time(syntax):
+        return check_function(checker, syntax, [_check(checker, argument) for argument in syntax.arguments])
+    if name in WINDOWS | NEWEST | CLOCKS:
+        return _series(checker, syntax)
+    if name in LATER:
+        message = f"{name}() is part of the rule language but not supported by this version"
+        return checker.wrong(syntax.start, message)
+    return checker.wrong(syntax.start, f"unknown function {quoted(name)}{nearest(name, SUPPORTED | LATER)}")
+
+
+def _over_time(syntax: Call) -> bool:
+    """`min(x, 10m)` is a window, `min(a, b)` is not."""
+    second = syntax.arguments[1] if len(syntax.arguments) == 2 else None
+    timed = isinstance(second, Literal) and second.kind == "duration"
+    return syntax.function in WINDOWS and (timed or bool(syntax.options))
+
+
+def _series(checker: Checker, syntax: Call) -> Typed:
+    name, before = syntax.function, len(checker.problems)
     if checker.in_window:
         return checker.wrong(syntax.start, f"{name}() inside another window", "windows can't be nested")
-    if len(syntax.arguments) != 2:
-        hint = f"write {name}(x, 10m), or {name}(x, 10m, min_samples=5)"
-        return checker.wrong(syntax.start, f"{name}() takes a value and a duration", hint)
-    return _window(checker, syntax, WindowKind(name))
-
-
-def _window(checker: Checker, syntax: Call, kind: WindowKind) -> Typed:
-    before = len(checker.problems)
+    if name in CLOCKS:
+        return check_clock(checker, syntax)
+    wrong = wrong_arguments(checker, syntax)
+    if wrong is not None:
+        return wrong
     checker.in_window = True
     inner = _check(checker, syntax.arguments[0])
     checker.in_window = False
-    duration = _window_duration(checker, syntax)
-    least = _min_samples(checker, syntax, kind)
-    if kind is not WindowKind.COUNT:
-        need(checker, inner, _NUMBER, f"{kind.value}() takes a number")
-    if inner.type is not None and not fields(inner.node):
-        checker.wrong(inner.start, f"{kind.value}() of something that reads no field", "name a field of the stream")
-    if len(checker.problems) > before:
-        return Typed(Flag(False), None, Measure(), syntax.start, reads=True)
-    node = Window(kind, inner.node, duration, least)
-    return Typed(node, _NUMBER, _window_measure(kind, inner.measure), syntax.start, reads=True)
-
-
-def _window_measure(kind: WindowKind, inner: Measure) -> Measure:
-    if kind is WindowKind.COUNT:
-        return Measure(counted=True)
-    if kind is WindowKind.SLOPE:
-        return Measure(unit=f"{inner.unit}/s" if inner.unit else "", kind="interval")
-    return inner
-
-
-def _window_duration(checker: Checker, syntax: Call) -> int:
-    given = syntax.arguments[1]
-    if isinstance(given, Literal) and given.kind == "duration" and float(given.value) > 0:
-        return int(given.value)
-    if syntax.function in ("min", "max") and not isinstance(given, Literal):
-        message = f"the {syntax.function} of two values is not supported by this version"
-        checker.wrong(given.start, message, f"over time it is {syntax.function}(x, 10m)")
-    else:
-        checker.wrong(given.start, f"{syntax.function}() needs a duration here", "write one without a space, as in 10m")
-    return 1
-
-
-def _min_samples(checker: Checker, syntax: Call, kind: WindowKind) -> int:
-    least = _DEFAULT_MIN_SAMPLES[kind.value]
-    for index, (name, value) in enumerate(syntax.options):
-        if name != "min_samples":
-            message = f"{kind.value}() has no argument {quoted(name)}{nearest(name, ['min_samples'])}"
-            checker.wrong(value.start, message)
-        elif index:
-            checker.wrong(value.start, "min_samples is given twice")
-        else:
-            least = _sample_count(checker, value, kind)
-    return least
-
-
-def _sample_count(checker: Checker, value: Syntax, kind: WindowKind) -> int:
-    lowest = 2 if kind is WindowKind.SLOPE else 1
-    if isinstance(value, Literal) and value.kind == "number":
-        number = float(value.value)
-        if number.is_integer() and lowest <= number <= MAX_MIN_SAMPLES:
-            return int(number)
-    message = f"min_samples is a whole number from {lowest} to {MAX_MIN_SAMPLES}"
-    checker.wrong(value.start, message)
-    return lowest
+    return check_series(checker, syntax, settled(checker, inner), before)
 
 
 def _negation(checker: Checker, syntax: Unary) -> Typed:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from iotrules.model.expression import And, Comparison, Expression, FieldRef, Number, Or, Window, WindowKind
+from iotrules.model.expression import (
+    And,
+    Comparison,
+    Expression,
+    FieldRef,
+    Number,
+    Or,
+    Rank,
+    Statistic,
+    Window,
+    WindowKind,
+)
 from iotrules.model.rules import Rule, rungs_of
 
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_SAME_SCALE = frozenset({WindowKind.AVG, WindowKind.MIN, WindowKind.MAX})
+_SAME_SCALE = frozenset({
+    WindowKind.AVG, WindowKind.MIN, WindowKind.MAX, Statistic.FIRST, Statistic.LAST, Statistic.EWMA
+})  # fmt: skip
 
 
 def thresholds(rule: Rule) -> list[dict[str, Any]]:
@@ -42,6 +55,6 @@ def _charted(node: Expression) -> str | None:
     match node:
         case FieldRef(name=name):
             return name
-        case Window(kind=kind, argument=FieldRef(name=name)) if kind in _SAME_SCALE:
+        case Window(kind=kind, argument=FieldRef(name=name)) if kind in _SAME_SCALE or isinstance(kind, Rank):
             return name
     return None

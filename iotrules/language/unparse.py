@@ -7,19 +7,23 @@ from typing import assert_never
 from iotrules.model.expression import (
     And,
     Arithmetic,
+    Clock,
     Comparison,
     Expression,
     FieldRef,
     Flag,
+    Function,
     LabelRef,
+    Lag,
     Membership,
     Negate,
     Not,
     Number,
     Or,
+    Rank,
     Text,
     Window,
-    WindowKind,
+    least_samples,
 )
 from iotrules.model.times import duration_words
 
@@ -46,13 +50,15 @@ def _text(node: Expression, canonical: bool) -> tuple[str, int]:
         case Number(value=value, text=text):
             return (repr(value) if canonical else text), _VALUE
         case Text(value=value):
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"', _VALUE
+            return _quoted(value), _VALUE
         case Flag(value=flag):
             return ("true" if flag else "false"), _VALUE
         case FieldRef(name=name) | LabelRef(name=name):
             return name, _VALUE
         case Window():
             return _window(node, canonical), _VALUE
+        case Function(name=name, arguments=arguments):
+            return f"{name}({', '.join(_write(argument, _OR, canonical) for argument in arguments)})", _VALUE
         case Negate(operand=operand):
             # A sign before a constant would become a part of it.
             inner = _write(operand, _VALUE + isinstance(operand, Number), canonical)
@@ -64,14 +70,24 @@ def _text(node: Expression, canonical: bool) -> tuple[str, int]:
     assert_never(node)
 
 
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _window(node: Window, canonical: bool) -> str:
-    inner, duration = _write(node.argument, _OR, canonical), duration_words(node.duration)
-    least = f", min_samples={node.min_samples}" if node.min_samples != _default(node.kind) else ""
-    return f"{node.kind.value}({inner}, {duration}{least})"
-
-
-def _default(kind: WindowKind) -> int:
-    return {WindowKind.COUNT: 0, WindowKind.SLOPE: 2}.get(kind, 1)
+    words = [_write(node.argument, _OR, canonical)]
+    if node.duration:
+        words.append(duration_words(node.duration))
+    match node.kind:
+        case Rank("quantile", share):
+            words.append(repr(share))
+        case Lag("lag", steps):
+            words.append(str(steps))
+        case Clock(zone=zone):
+            words = [_quoted(zone)]
+    if node.min_samples != least_samples(node.kind):
+        words.append(f"min_samples={node.min_samples}")
+    return f"{node.kind.value}({', '.join(words)})"
 
 
 def _joined(node: Arithmetic | Comparison | Membership | And | Or, canonical: bool) -> tuple[str, int]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import re
 
 KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})
-WINDOWS = frozenset({"avg", "min", "max", "count", "slope"})
-LATER = frozenset({
-    "prev", "lag", "delta", "changed", "has", "age", "abs", "clamp", "round", "floor", "ceil", "sqrt",
-    "log", "exp", "mod", "sum", "stddev", "median", "p50", "p90", "p95", "p99", "quantile", "first",
-    "last", "range", "changes", "rate", "increase", "share", "times", "streak", "hour", "weekday", "any",
-    "all", "zscore", "robust_zscore", "ewma", "anomaly", "stuck", "drift", "outlier", "matches",
-    "starts_with", "ends_with", "contains", "lower", "distance", "inside", "firing"
+FUNCTIONS = frozenset({
+    "abs", "clamp", "round", "floor", "ceil", "sqrt", "log", "exp", "mod", "starts_with", "ends_with", "contains",
+    "lower", "has", "distance", "min", "max",
 })  # fmt: skip
+"""Functions of present values. min and max with a duration are windows."""
+
+WINDOWS = frozenset({
+    "avg", "min", "max", "count", "slope", "sum", "stddev", "median", "p50", "p90", "p95", "p99", "quantile", "first",
+    "last", "range", "changes", "rate", "increase", "share", "times", "zscore", "robust_zscore", "ewma", "stuck",
+})  # fmt: skip
+"""Functions of the samples of the last time: a value or condition, then a duration."""
+
+NEWEST = frozenset({"prev", "lag", "delta", "changed", "age", "streak"})
+"""Functions of a key's newest samples."""
+
+CLOCKS = frozenset({"hour", "weekday"})
+SUPPORTED = FUNCTIONS | WINDOWS | NEWEST | CLOCKS
+LATER = frozenset({"any", "all", "anomaly", "drift", "outlier", "matches", "inside", "firing"})
 NAMESPACES = frozenset({"attr", "state", "reported", "desired"})
 """What stands before a dot, beside the names of streams; no stream may be called so."""
 
@@ -26,7 +36,7 @@ def refuse_name(name: str, kind: str) -> str:
     """Why `name` can't name a `kind` (field, stream, capture), or nothing."""
     if not NAME.fullmatch(name):
         return f"{kind} names are letters, digits and _, begin with a letter, and have at most 64 characters"
-    if name in KEYWORDS | WINDOWS | LATER:
+    if name in KEYWORDS | SUPPORTED | LATER:
         return f"{name} is a word of the rule language and can't name a {kind}"
     if kind == "stream" and name in NAMESPACES:
         return f"{name} is a word of the rule language and can't name a {kind}"

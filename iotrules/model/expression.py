@@ -27,6 +27,70 @@ class WindowKind(Enum):
     SLOPE = "slope"
 
 
+class Statistic(Enum):
+    """What else is worked out from a key's samples: over the last `duration`, or from the newest ones."""
+
+    SUM = "sum"
+    STDDEV = "stddev"
+    FIRST = "first"
+    LAST = "last"
+    RANGE = "range"
+    CHANGES = "changes"
+    RATE = "rate"
+    INCREASE = "increase"
+    SHARE = "share"
+    TIMES = "times"
+    ZSCORE = "zscore"
+    ROBUST_ZSCORE = "robust_zscore"
+    EWMA = "ewma"
+    STUCK = "stuck"
+    DELTA = "delta"
+    CHANGED = "changed"
+    AGE = "age"
+    STREAK = "streak"
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A quantile, `share` of the way up the sorted samples (0..1); `value` is what the author called it."""
+
+    value: Literal["median", "p50", "p90", "p95", "p99", "quantile"]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """The value `steps` samples ago; `prev` is one."""
+
+    value: Literal["prev", "lag"]
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The key's local hour (0..23) or weekday (Monday 1 .. Sunday 7) in an IANA zone."""
+
+    value: Literal["hour", "weekday"]
+    zone: str
+
+
+Aggregate: TypeAlias = WindowKind | Statistic | Rank | Lag | Clock
+"""What a window node asks for; `value` is the function's name in a rule."""
+
+FROM_NEWEST = frozenset({Statistic.DELTA, Statistic.CHANGED, Statistic.AGE, Statistic.STREAK})
+"""Statistics of the newest samples: they take no duration."""
+
+_LEAST = {
+    "count": 0, "times": 0, "slope": 2, "stddev": 2, "rate": 2, "increase": 2, "zscore": 2, "robust_zscore": 2,
+    "stuck": 2,
+}  # fmt: skip
+
+
+def least_samples(kind: Aggregate) -> int:
+    """With fewer samples it is unknown, unless the rule says another `min_samples`."""
+    return _LEAST.get(kind.value, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A constant, in the unit of what it is compared with; `text` is what the author wrote (`185 degF`)."""
@@ -63,13 +127,22 @@ class LabelRef:
 class Window:
     """An aggregate of `argument` over the samples with time in (t - duration, t].
 
-    Unknown with fewer than `min_samples` samples. `slope` is the least-squares slope per second.
+    Unknown with fewer than `min_samples` samples. `slope` is the least-squares slope per second. `duration` is 0 for
+    what looks at the newest samples, however old (`prev`, `age`, `streak`), and at the clock.
     """
 
-    kind: WindowKind
+    kind: Aggregate
     argument: Expression
     duration: int
     min_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of its arguments' present values alone: `abs(temp - inlet)`, `starts_with(device, "b")`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +189,20 @@ class Or:
 
 
 Expression: TypeAlias = (
-    Number | Text | Flag | FieldRef | LabelRef | Window | Negate | Arithmetic | Comparison | Membership | Not | And | Or
+    Number
+    | Text
+    | Flag
+    | FieldRef
+    | LabelRef
+    | Window
+    | Function
+    | Negate
+    | Arithmetic
+    | Comparison
+    | Membership
+    | Not
+    | And
+    | Or
 )
 
 
@@ -131,6 +217,8 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (left, right)
         case Membership(operand=operand, choices=choices):
             return (operand, *choices)
+        case Function(arguments=operands):
+            return operands
         case Comparison(operands=operands) | And(operands=operands) | Or(operands=operands):
             return operands
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,20 +15,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotrules.language import check_expression, unparse
+from iotrules.language.words import SUPPORTED
 from iotrules.model.errors import RuleError
 from iotrules.model.expression import (
+    FROM_NEWEST,
+    Aggregate,
     And,
     Arithmetic,
+    Clock,
     Comparison,
     Expression,
     FieldRef,
     Flag,
+    Function,
     LabelRef,
+    Lag,
     Membership,
     Negate,
     Not,
     Number,
     Or,
+    Rank,
+    Statistic,
     Text,
     Window,
     WindowKind,
@@ -84,7 +94,13 @@ def test_hostile_conditions_are_refused_at_a_place(text: str) -> None:
         ("uptime > 90m", 1.5), ("uptime > 2m30s", 2.5 / 60), ("vibration > 1 cm/s", 10),
         ("rpm > 6.28318530718 rad/s", 60), ("avg(temp, 10m) > 185 degF", 85),
         ("power * uptime > 5 kWh", 5), ("energy / uptime > 5000 W", 5), ("temp / inlet > 150%", 1.5),
-        ("count(temp, 10m) > 3", 3),
+        ("count(temp, 10m) > 3", 3), ("delta(temp) > 9 degF", 5), ("prev(temp) > 185 degF", 85),
+        ("stddev(temp, 5m) > 9 degF", 5), ("range(temp, 5m) > 9 degF", 5), ("p95(temp, 5m) > 185 degF", 85),
+        ("rate(energy, 5m) > 1800 kW", 0.5), ("increase(energy, 1h) > 500 Wh", 0.5), ("age(temp) > 5m", 300),
+        ("share(temp > 3, 1h) > 50%", 0.5), ("abs(temp - inlet) > 9 degF", 5), ("round(temp) > 185 degF", 85),
+        ("max(20, temp, inlet) > 185 degF", 85), ("clamp(pressure, 0, 5) > 200 kPa", 2), ("mod(uptime, 24) > 90m", 1.5),
+        ("ewma(temp, 5m) > 185 degF", 85), ("zscore(temp, 1h) > 3", 3), ("log(pressure / 1 bar) > 2", 2),
+        ("distance(value, load, 52.5, 13.4) > 2 km", 2000), ("sum(pressure, 5m) > 200 kPa", 2),
     ],
 )  # fmt: skip
 def test_quantities_are_converted_to_the_unit_they_are_compared_in(text: str, value: float | None) -> None:
@@ -116,15 +132,59 @@ def test_a_difference_inside_a_sum_converts_as_a_difference() -> None:
         ("tmp > 5", 1, 'unknown name "tmp": did you mean "temp"?'),
         ("temp > 5 and prssure < 3", 14, 'unknown name "prssure": did you mean "pressure"?'),
         ("avrg(temp, 5m) > 5", 1, 'unknown function "avrg": did you mean "avg"?'),
-        ("p95(temp, 5m) > 5", 1, "p95() is part of the rule language but not supported by this version"),
+        ("drift(temp) > 5", 1, "drift() is part of the rule language but not supported by this version"),
         ("avg(avg(temp, 5m), 5m) > 5", 5, "avg() inside another window"),
         ("avg(temp) > 5", 1, "avg() takes a value and a duration"),
         ("avg(temp, 5) > 5", 11, "needs a duration"),
         ("avg(temp, 0s) > 5", 11, "needs a duration"),
-        ("max(temp, inlet) > 5", 11, "the max of two values is not supported"),
         ("avg(temp, 5m, min_samples=0) > 5", 27, "min_samples is a whole number from 1"),
         ("slope(temp, 5m, min_samples=1) > 5", 29, "min_samples is a whole number from 2"),
         ("avg(temp, 5m, minsamples=3) > 5", 26, 'did you mean "min_samples"?'),
+        ("abs() > 5", 1, "abs() takes one value"),
+        ("min(temp) > 5", 1, "min() takes at least two values"),
+        ("clamp(temp, 5) > 5", 1, "clamp() takes three values"),
+        ("clamp(temp, 50, 20) > 5", 17, "its low end above its high end"),
+        ("abs(fan) > 5", 5, "abs() takes numbers, not text"),
+        ("abs(temp, min_samples=3) > 5", 23, "takes no named arguments"),
+        ("min(temp, inlet, min_samples=3) > 5", 11, "min() needs a duration here"),
+        ("max(temp, pressure) > 5", 11, "one side is in degC, the other in bar"),
+        ("max(temp, 5 bar) > 5", 11, "bar (pressure) does not fit degC"),
+        ("sqrt(pressure) > 5", 6, "sqrt() takes a number without a unit"),
+        ("mod(value, 0) > 5", 12, "division by zero"),
+        ("lower(temp) == 'a'", 7, "lower() takes text, not a number"),
+        ("starts_with(label, 5)", 20, "starts_with() takes text, not a number"),
+        ("contains(label)", 1, "contains() takes two values"),
+        ("has(temp > 3)", 5, "has() takes a field"),
+        ("has(tmp)", 5, 'did you mean "temp"?'),
+        ("distance(value, load, 95, 13) > 5", 23, "95 is no place on Earth"),
+        ("distance(temp, load, 5, 13) > 5", 10, "distance() takes degrees"),
+        ("distance(value, load, 5, 13) > 5 bar", 32, "does not fit m"),
+        ("sqrt(2) > 1", 1, "a comparison of constants is always the same"),
+        ("quantile(temp, 5m) > 5", 1, "quantile() takes a value, a duration and a share"),
+        ("quantile(temp, 5m, 2) > 5", 20, "quantile() takes a share from 0 to 1"),
+        ("stddev(temp, 5m, min_samples=1) > 5", 30, "min_samples is a whole number from 2"),
+        ("changes(temp, 5m) > 5 degC", 21, "is a count"),
+        ("lag(temp) > 5", 1, "lag() takes a value and how many samples ago"),
+        ("lag(temp, 0) > 5", 11, "lag() goes back a whole number from 1 to 1000"),
+        ("lag(temp, 1001) > 5", 11, "lag() goes back a whole number from 1 to 1000"),
+        ("prev(fan) == 'running'", 6, "prev() takes a number or a condition, not text"),
+        ("prev(temp, min_samples=2) > 5", 24, 'prev() has no argument "min_samples"'),
+        ("prev(avg(temp, 5m)) > 5", 6, "avg() inside another window"),
+        ("delta(device) > 5", 7, "delta() takes a number, not text"),
+        ("changed(device)", 9, "reads no field"),
+        ("delta(temp) > 5 bar", 15, "does not fit degC"),
+        ("share(temp, 1h) > 50%", 7, "share() takes a condition"),
+        ("share(temp > 3) > 50%", 1, "share() takes a condition and a duration"),
+        ("times(temp > 3, 1h) > 50%", 23, "is a count"),
+        ("streak(temp > 3, 1h) > 3", 1, "streak() takes a condition"),
+        ("hour() > 3", 1, "hour() takes a time zone"),
+        ("hour('Europe/Berln') > 3", 6, 'unknown time zone "Europe/Berln": did you mean "Europe/Berlin"?'),
+        ("weekday('../../etc/passwd') > 3", 9, "unknown time zone"),
+        ("weekday('Europe') > 3", 9, "unknown time zone"),
+        ("stuck(temp, 5m) > 3", 19, "true or false compared with a number"),
+        ("rate(temp, 5) > 3", 12, "rate() needs a duration"),
+        ("ewma(temp, 5m, min_samples=2) > 3", 28, 'ewma() has no argument "min_samples"'),
+        ("abs > 3", 1, "abs is a function"),
         ("avg(fan, 5m) > 5", 5, "avg() takes a number, not text"),
         ("avg(3, 5m) > 5", 5, "reads no field"),
         ("count(device, 5m) > 5", 7, "reads no field"),
@@ -203,7 +263,7 @@ def test_not_in_and_labels_and_windows() -> None:
 WORDS = [
     "temp", "fan", "door", "device", "(", ")", "[", "]", ",", "and", "or", "not", "in", "==", "<", ">", "-", "+", "*",
     "/", "5", "85", "degF", "5m", "50%", "avg(", "slope(", "count(", "min_samples=", "true", "'x'", '"', ".", "%",
-    "1e5", "bar/min",
+    "1e5", "bar/min", "prev(", "lag(", "share(", "abs(", "max(", "lower(", "hour(", "quantile(", "distance(", "has(",
 ]  # fmt: skip
 
 
@@ -220,6 +280,8 @@ def test_whatever_the_text_only_rule_errors_come_out(text: str) -> None:
         check_expression(text, ENV)
 
 
+LOOKING_BACK: list[Aggregate] = [Lag("prev", 1), Statistic.DELTA]
+OF_CONDITIONS = {Statistic.SHARE, Statistic.TIMES}
 FINITE = st.floats(0, 1e6, allow_nan=False).map(lambda value: Number(value, repr(value)))
 NUMBERS: st.SearchStrategy[Expression] = st.one_of(
     FINITE,
@@ -232,10 +294,34 @@ NUMBERS: st.SearchStrategy[Expression] = st.one_of(
         st.integers(1, 10**7).map(lambda ms: ms * MILLISECOND),
         st.integers(2, 100),
     ),
+    st.builds(
+        Window,
+        st.sampled_from([kind for kind in Statistic if kind not in FROM_NEWEST | OF_CONDITIONS | {Statistic.STUCK}])
+        | st.floats(0, 1).map(lambda share: Rank("quantile", share))
+        | st.just(Rank("p95", 0.95)),
+        st.sampled_from([FieldRef("value"), Function("abs", (FieldRef("load"),))]),
+        st.integers(1, 10**7).map(lambda ms: ms * MILLISECOND),
+        st.integers(2, 100),
+    ).map(lambda window: replace(window, min_samples=1) if window.kind is Statistic.EWMA else window),
+    st.builds(
+        lambda kind, condition: Window(kind, condition, 10 * MINUTE, 3),
+        st.sampled_from([Statistic.SHARE, Statistic.TIMES]),
+        st.sampled_from([FieldRef("door"), Function("starts_with", (FieldRef("label"), Text("a")))]),
+    ),
+    st.integers(1, 1000).map(lambda steps: Window(Lag("lag", steps), FieldRef("value"), 0, 1)),
+    st.sampled_from(LOOKING_BACK).map(lambda kind: Window(kind, FieldRef("value"), 0, 1)),
+    st.sampled_from(["Europe/Berlin", "UTC"]).map(lambda zone: Window(Clock("hour", zone), Text(zone), 0, 1)),
+    st.just(Arithmetic("/", Window(Statistic.AGE, FieldRef("value"), 0, 1), Number(1.0, "1 s"))),
+    st.sampled_from([Window(Statistic.STREAK, FieldRef("door"), 0, 1)]),
 )
 SUMS = st.recursive(
     NUMBERS,
-    lambda inner: st.builds(Negate, inner) | st.builds(Arithmetic, st.sampled_from(["+", "-", "*"]), inner, inner),
+    lambda inner: (
+        st.builds(Negate, inner)
+        | st.builds(Arithmetic, st.sampled_from(["+", "-", "*"]), inner, inner)
+        | st.builds(lambda a, b: Function("max", (a, b)), inner, inner)
+        | st.builds(lambda a: Function("round", (a,)), inner)
+    ),
     max_leaves=4,
 )
 READING = SUMS.map(lambda tree: Arithmetic("+", FieldRef("value"), tree))
@@ -247,7 +333,16 @@ CONDITIONS = st.recursive(
     | st.builds(lambda text: Comparison((FieldRef("label"), text), ("!=",)), TEXTS)
     | st.builds(lambda flag: Comparison((FieldRef("door"), Flag(flag)), ("==",)), st.booleans())
     | st.builds(Membership, st.just(LabelRef("device")), st.lists(TEXTS, min_size=1, max_size=3).map(tuple))
-    | st.just(FieldRef("door")),
+    | st.just(FieldRef("door"))
+    | st.sampled_from(
+        [
+            Window(Statistic.CHANGED, FieldRef("label"), 0, 1),
+            Window(Statistic.STUCK, FieldRef("label"), MINUTE, 3),
+            Window(Lag("prev", 1), FieldRef("door"), 0, 1),
+            Function("has", (FieldRef("temp"),)),
+            Function("contains", (Function("lower", (FieldRef("label"),)), Text("x"))),
+        ]
+    ),
     lambda inner: (
         st.builds(Not, inner)
         | st.builds(And, st.tuples(inner, inner))
@@ -262,3 +357,10 @@ CONDITIONS = st.recursive(
 @given(CONDITIONS)
 def test_what_is_written_reads_back_to_the_same_tree(tree: Expression) -> None:
     assert check_expression(unparse(tree), ENV) == tree
+
+
+def test_every_function_is_in_an_example_of_the_reference() -> None:
+    """The examples load, in test_rule_files."""
+    reference = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    examples = "\n".join(re.findall(r"```yaml\n(.*?)```", reference, flags=re.DOTALL))
+    assert [name for name in sorted(SUPPORTED) if not re.search(rf"\b{name}\(", examples)] == []

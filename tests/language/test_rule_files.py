@@ -255,6 +255,19 @@ def test_the_meaning_is_what_decides_and_no_words() -> None:
     assert re.fullmatch("[0-9a-f]{16}", base.meaning)
 
 
+@pytest.mark.parametrize(
+    ("condition", "meaning"),
+    [
+        ("avg(temp, 10m) > 85", "e50b96a08b47b06d"),
+        ("slope(pressure, 3m, min_samples=4) < -0.5 bar/min and fan == 'running'", "b579e18242f6063f"),
+        ("count(fan, 5m) >= 3 or not door and temp in [1, 2]", "8e338441b7d2dbab"),
+        ("-temp + 3 < max(temp - inlet, 90s) * 2 and device != 'x'", "ba20917bc1bd6892"),
+    ],
+)
+def test_the_meaning_stays_from_version_to_version_so_that_state_is_kept(condition: str, meaning: str) -> None:
+    assert rule(f'from: env, when: "{condition}", for: 2m').meaning == meaning
+
+
 def test_thresholds_are_what_a_chart_can_draw() -> None:
     drawn = rule(
         'from: env, when: "20 < temp <= 185 degF and (avg(pressure, 5m) > 3 or not rpm > 5) and slope(rpm, 5m) > 3 '
@@ -266,6 +279,10 @@ def test_thresholds_are_what_a_chart_can_draw() -> None:
         {"field": "pressure", "operator": ">", "value": 3.0},
     ]
     assert thresholds(rule("absent: env, for: 1m")) == []
+    functions = rule(
+        "from: env, when: 'p95(temp, 5m) > 80 and last(temp, 5m) < 90 and delta(temp) > 3 and age(temp) > 5m'"
+    )
+    assert [(line["operator"], line["value"]) for line in thresholds(functions)] == [(">", 80.0), ("<", 90.0)]
 
 
 def test_a_directory_is_read_without_its_tests(tmp_path: Path) -> None:

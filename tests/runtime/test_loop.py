@@ -177,11 +177,11 @@ async def test_time_goes_on_once_the_backlog_is_read(tmp_path: Path) -> None:
     world.send(5, temp=90)
     async with world.engine(receive_maximum=1) as runtime:
         await world.until(lambda: world.count("applied") == 2)
-        world.clock.move_to(30)
+        world.clock.move_to(31)
         runtime.wake()
         await world.until(lambda: world.commands)
         assert world.states() == ["pending", "firing"]
-        world.clock.move_to(100)
+        world.clock.move_to(101)
         runtime.wake()
         await world.until(lambda: world.rows("SELECT 1 FROM alerts WHERE rule = 'silent' AND state = 'firing'"))
 
