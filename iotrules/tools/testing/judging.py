@@ -1,0 +1,199 @@
+"""What a case expected against what happened: failures, each with its place and the timeline around it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from iotrules.model.decisions import AlertState, Key, Transition
+from iotrules.model.times import duration_words
+from iotrules.tools.testing.cases import (
+    Case,
+    Count,
+    CountsExpected,
+    Expected,
+    NoAlertsExpected,
+    NothingMoreExpected,
+    StateExpected,
+)
+from iotrules.tools.testing.world import Run, level_name
+from iotrules.yamlfile import Place
+
+_BEFORE, _AFTER = 6, 3
+"""Lines of a timeline that are shown around the instant in question."""
+
+_EVENTS = (AlertState.FIRING, AlertState.RESOLVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An expectation that was not met; `timeline` is what happened around it, a line each."""
+
+    place: Place
+    what: str
+    expected: str
+    seen: str
+    timeline: tuple[str, ...]
+
+
+def judge(case: Case, run: Run, *, words: bool = True) -> list[Failure]:
+    """Every failed expectation, and functions that failed. Without `words`, texts for people are not compared."""
+    return [*_faults(case, run), *(failure for one in case.expected for failure in _judge(one, case, run, words))]
+
+
+def _judge(expected: Expected, case: Case, run: Run, words: bool) -> Iterator[Failure]:
+    match expected:
+        case StateExpected():
+            yield from _judge_state(expected, run, words)
+        case CountsExpected():
+            yield from _judge_counts(expected, run)
+        case NoAlertsExpected():
+            yield from _judge_no_alerts(expected, run)
+        case NothingMoreExpected():
+            yield from _judge_nothing_more(expected, case, run)
+        case _:
+            assert_never(expected)
+
+
+def _faults(case: Case, run: Run) -> Iterator[Failure]:
+    first = {(fault.what, fault.detail): fault for fault in reversed(run.faults)}
+    for fault in sorted(first.values()):
+        seen = f"{fault.what} failed at {duration_words(fault.at)}: {fault.detail}"
+        yield Failure(case.place, "functions", "each function answers something that can be used", seen, ())
+
+
+def _judge_state(expected: StateExpected, run: Run, words: bool) -> Iterator[Failure]:
+    last = _last(run, expected)
+    wanted, found = [expected.state.value], [last.after.value if last else AlertState.INACTIVE.value]
+    at = run.start + expected.at
+    if expected.severity is not None:
+        wanted.append(expected.severity.word)
+        found.append(last.severity.word if last else expected.severity.word)
+    if expected.held is not None:
+        wanted.append(f"for {duration_words(expected.held)}")
+        found.append(f"for {duration_words(at - last.at)}" if last else "since the start")
+    if expected.because is not None and words:
+        wanted.append(f"because {expected.because}")
+        found.append(f"because {last.reason}" if last else "because of nothing")
+    if expected.summary is not None and words:
+        wanted.append(f'summary "{expected.summary}"')
+        found.append(f'summary "{last.summary}"' if last else "without a summary")
+    if wanted != found:
+        what = f"{_subject(expected)}, {expected.key}, at {duration_words(expected.at)}"
+        timeline = _timeline(run, _subject(expected), expected.key, expected.at)
+        yield Failure(expected.place, what, ", ".join(wanted), _seen(found, last, run), timeline)
+
+
+def _seen(found: list[str], last: Transition | None, run: Run) -> str:
+    """What was found, and how it came about if that is not said already."""
+    text = ", ".join(found)
+    if last is None:
+        return f"{text}; the rule never moved for this key before then"
+    return f"{text}, since {duration_words(last.at - run.start)}" + ("" if last.reason in text else f": {last.reason}")
+
+
+def _last(run: Run, expected: StateExpected) -> Transition | None:
+    """The newest transition of the rule and key at the instant, if there is one."""
+    mine = [one for one in _moves(run, _subject(expected), expected.key) if one.at <= run.start + expected.at]
+    return mine[-1] if mine else None
+
+
+def _subject(expected: StateExpected) -> str:
+    """The rule, or the level of it, that is looked at."""
+    return expected.rule if expected.level is None else level_name(expected.rule, expected.level)
+
+
+def _moves(run: Run, subject: str, key: Key) -> list[Transition]:
+    """The transitions of a rule, or of a level, for a key."""
+    return [one for one in (*run.transitions, *run.levels) if one.rule == subject and one.key == key]
+
+
+def _judge_counts(expected: CountsExpected, run: Run) -> Iterator[Failure]:
+    timeline = _deliveries(run)
+    if not expected.counts and _named(run, expected.kind):
+        seen = _counted(Counter(name for _, name in _named(run, expected.kind)))
+        yield Failure(expected.place, expected.kind, "none", seen, timeline)
+    for count in expected.counts:
+        found = _matching(run, expected.kind, count)
+        if found != count.times:
+            outcome = f", {count.outcome}" if count.outcome else ""
+            seen = _counted(Counter(name for _, name in _named(run, expected.kind)))
+            yield Failure(
+                expected.place, expected.kind, f"{count.name}{outcome}: {_times(count.times)}", seen, timeline
+            )
+
+
+def _named(run: Run, kind: str) -> list[tuple[int, str]]:
+    """(offset, name) of every command or invocation, in order."""
+    if kind == "invocations":
+        return [(call.at, call.function) for call in run.invocations]
+    return [(changes[0].at - run.start, changes[0].name) for changes in run.commands.values()]
+
+
+def _matching(run: Run, kind: str, count: Count) -> int:
+    if kind == "invocations":
+        return sum(call.function == count.name for call in run.invocations)
+    return sum(
+        changes[-1].name == count.name and count.outcome in (None, changes[-1].state.value)
+        for changes in run.commands.values()
+    )
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{name}: {_times(times)}" for name, times in counts.items()) or "none"
+
+
+def _times(number: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def _judge_no_alerts(expected: NoAlertsExpected, run: Run) -> Iterator[Failure]:
+    for one in run.transitions:
+        if one.after is AlertState.FIRING:
+            at = one.at - run.start
+            seen = f"{one.rule}, {one.key}, fired at {duration_words(at)}: {one.reason}"
+            yield Failure(expected.place, "alerts", "none", seen, _timeline(run, one.rule, one.key, at))
+            return
+
+
+def _judge_nothing_more(expected: NothingMoreExpected, case: Case, run: Run) -> Iterator[Failure]:
+    states = [one for one in case.expected if isinstance(one, StateExpected)]
+    alerts = [replace(one, level=None) for one in states]
+    known = [found for one in alerts if (found := _last(run, one)) and found.after is one.state]
+    for transition in run.transitions:
+        if transition.after in _EVENTS and not any(transition is one for one in known):
+            at = transition.at - run.start
+            seen = f"{transition.rule}, {transition.key}, {transition.after.value} at {duration_words(at)}"
+            timeline = _timeline(run, transition.rule, transition.key, at)
+            yield Failure(
+                expected.place, "nothing more", "only what is expected", f"{seen}: {transition.reason}", timeline
+            )
+    for kind in ("commands", "invocations"):
+        listed = {count.name for one in case.expected if isinstance(one, CountsExpected) for count in one.counts}
+        more = Counter(name for _, name in _named(run, kind) if name not in listed)
+        if more:
+            seen = f"{kind}: {_counted(more)}"
+            yield Failure(expected.place, "nothing more", "only what is expected", seen, _deliveries(run))
+
+
+def _timeline(run: Run, rule: str, key: Key, at: int) -> tuple[str, ...]:
+    """What the rule did for the key around an instant, with restarts."""
+    lines = [(one.at - run.start, f"{one.after.value:9} {one.reason}") for one in _moves(run, rule, key)]
+    lines += [(one.at, f"restart, {duration_words(one.down)} down" if one.down else "restart") for one in run.restarts]
+    lines.sort(key=lambda line: line[0])
+    before = [line for line in lines if line[0] <= at][-_BEFORE:]
+    after = [line for line in lines if line[0] > at][:_AFTER]
+    return _shown([*before, (at, "←"), *after] if lines else [])
+
+
+def _deliveries(run: Run) -> tuple[str, ...]:
+    """Every command and invocation, in order."""
+    lines = [(at, f"command {name}") for at, name in _named(run, "commands")]
+    lines += [(at, f"invoked {name}") for at, name in _named(run, "invocations")]
+    return _shown(sorted(lines, key=lambda line: line[0])[: 2 * _BEFORE])
+
+
+def _shown(lines: list[tuple[int, str]]) -> tuple[str, ...]:
+    return tuple(f"{duration_words(at):>8}  {text}" for at, text in lines)

@@ -1,0 +1,205 @@
+"""Small changes to a rule, each of which some case should notice: comparisons, thresholds, holds, logic.
+
+Changed is the checked tree, never the text. What people read (`because`, `summary`) is not compared: a change must be
+noticed by what happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, TypeVar, assert_never
+
+from iotrules.language import unparse
+from iotrules.model.expression import And, Comparison, Expression, Number, Or, children
+from iotrules.model.rules import NO_HOLD, Absence, Clear, Condition, Hold, Ladder, Rule
+from iotrules.model.times import duration_words
+from iotrules.tools.testing.cases import Equivalent, Suite
+from iotrules.tools.testing.functions import LocalHandlers
+from iotrules.tools.testing.judging import judge
+from iotrules.tools.testing.world import play
+from iotrules.yamlfile import Node, entry, node_at, parse
+
+T = TypeVar("T")
+Change: TypeAlias = tuple[tuple[str, ...], str, T]
+"""Where in the rule file, what was changed, in words, and the result."""
+
+NUDGE = 0.05
+"""Share of a threshold; a threshold of 0 moves by 1."""
+
+Operator = Literal["==", "!=", "<", "<=", ">", ">="]
+_FLIPPED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "!=", "!=": "=="}
+
+_PLACES = ("argument", "operand", "left", "right", "operands", "choices", "arguments")
+"""The names under which nodes hold their children, in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A rule with one change; `path` leads to what was changed, in the rule file."""
+
+    rule: Rule
+    path: tuple[str, ...]
+    change: str
+
+    @property
+    def name(self) -> str:
+        """As it is printed, and as `equivalent` names it."""
+        return f"{self.rule.name}: {'.'.join(self.path)}: {self.change}"
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A change that no case noticed, with the line of what was changed."""
+
+    file: str
+    line: int
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class MutationReport:
+    """`excused` of `made` changes are declared equivalent; `wrong` are declarations that are not so."""
+
+    made: int
+    excused: int
+    survivors: tuple[Survivor, ...]
+    wrong: tuple[tuple[Equivalent, str], ...]
+
+
+def mutate(suite: Suite, handlers: LocalHandlers) -> MutationReport:
+    """Play the suite's cases on every mutant of its own rules."""
+    mutants = [mutant for name in suite.own_rules for mutant in mutants_of(suite.rules.rules[name])]
+    unnoticed = [mutant for mutant in mutants if not _is_noticed(mutant, suite, handlers)]
+    declared = {one.change: one for one in suite.equivalent}
+    root = parse(suite.texts[suite.rule_file], suite.rule_file)
+    survivors = tuple(
+        Survivor(suite.rule_file, _line(root, mutant), mutant.name)
+        for mutant in unnoticed
+        if mutant.name not in declared
+    )
+    wrong = tuple(_wrong(suite.equivalent, {one.name for one in mutants}, {one.name for one in unnoticed}))
+    return MutationReport(len(mutants), len(unnoticed) - len(survivors), survivors, wrong)
+
+
+def _wrong(declared: Sequence[Equivalent], made: set[str], unnoticed: set[str]) -> Iterator[tuple[Equivalent, str]]:
+    for one in declared:
+        if one.change not in made:
+            yield one, "no such change is made: copy the line that --mutate prints"
+        elif one.change not in unnoticed:
+            yield one, "this change is noticed by a case: it is not equivalent, remove the entry"
+
+
+def _is_noticed(mutant: Mutant, suite: Suite, handlers: LocalHandlers) -> bool:
+    rules = replace(suite.rules, rules=suite.rules.rules | {mutant.rule.name: mutant.rule})
+    return any(judge(case, play(case, rules, suite.texts, handlers), words=False) for case in suite.cases)
+
+
+def _line(root: Node, mutant: Mutant) -> int:
+    """Where the change is in the rule file: the line of the innermost key that stands there."""
+    node, line = node_at(root, ["rules", mutant.rule.name]), mutant.rule.location.line
+    for step in mutant.path:
+        found = entry(node, step)
+        if found is None:
+            break
+        line, node = found[0].line, found[1]
+    return line
+
+
+def mutants_of(rule: Rule) -> Iterator[Mutant]:
+    """Every mutant of a rule, in the order of the file."""
+    body = rule.body
+    changes: Iterator[Change[Absence]] | Iterator[Change[Condition]] | Iterator[Change[Ladder]]
+    match body:
+        case Absence(hold):
+            changes = _of_hold(hold, lambda changed: replace(body, hold=changed))
+        case Condition():
+            changes = _of_condition(body)
+        case Ladder():
+            changes = _of_ladder(body)
+        case _:
+            assert_never(body)
+    for path, said, changed in changes:
+        yield Mutant(replace(rule, body=changed), path, said)
+
+
+def _of_ladder(ladder: Ladder) -> Iterator[Change[Ladder]]:
+    for index, rung in enumerate(ladder.rungs):
+        for path, said, condition in _of_condition(rung.condition):
+            rungs = (*ladder.rungs[:index], replace(rung, condition=condition), *ladder.rungs[index + 1 :])
+            yield ("levels", rung.severity.word, *path), said, replace(ladder, rungs=rungs)
+    if ladder.clear is not None:
+        yield ("clear",), "dropped: it ends with its last level", replace(ladder, clear=None)
+        for path, said, clear in _of_clear(ladder.clear):
+            yield path, said, replace(ladder, clear=clear)
+
+
+def _of_condition(condition: Condition) -> Iterator[Change[Condition]]:
+    for said, when in _changed(condition.when):
+        yield ("when",), said, replace(condition, when=when)
+    yield from _of_hold(condition.hold, lambda hold: replace(condition, hold=hold))
+    if condition.clear.when is not None:
+        said = "dropped: it clears when its condition is false"
+        yield ("clear",), said, replace(condition, clear=replace(condition.clear, when=None))
+    for path, said, clear in _of_clear(condition.clear):
+        yield path, said, replace(condition, clear=clear)
+
+
+def _of_clear(clear: Clear) -> Iterator[Change[Clear]]:
+    for said, when in _changed(clear.when) if clear.when is not None else ():
+        yield ("clear", "when"), said, replace(clear, when=when)
+    for path, said, changed in _of_hold(clear.hold, lambda hold: replace(clear, hold=hold)):
+        yield ("clear", *path), said, changed
+
+
+def _of_hold(hold: Hold, build: Callable[[Hold], T]) -> Iterator[Change[T]]:
+    """Half and double of a hold, if there is one."""
+    for factor in (0.5, 2.0) if hold != NO_HOLD else ():
+        if hold.nanoseconds is not None:
+            changed = Hold(nanoseconds=round(hold.nanoseconds * factor))
+        else:
+            changed = Hold(intervals=(hold.intervals or 0.0) * factor)
+        yield ("for",), f"{_hold_words(hold)} → {_hold_words(changed)}", build(changed)
+
+
+def _hold_words(hold: Hold) -> str:
+    return f"{hold.intervals:g} * interval" if hold.nanoseconds is None else duration_words(hold.nanoseconds)
+
+
+def _changed(node: Expression) -> Iterator[tuple[str, Expression]]:
+    """The tree with one change somewhere in it, for every such change."""
+    yield from _changed_here(node)
+    for index, child in enumerate(children(node)):
+        for said, changed in _changed(child):
+            yield said, _with_child(node, index, changed)
+
+
+def _changed_here(node: Expression) -> Iterator[tuple[str, Expression]]:
+    match node:
+        case Comparison(operands, operators):
+            for index, operator in enumerate(operators):
+                flipped = (*operators[:index], _FLIPPED[operator], *operators[index + 1 :])
+                changed = Comparison(operands, flipped)
+                yield f"{unparse(node)} → {unparse(changed)}", changed
+        case Number(value, text):
+            step, words = (abs(value) * NUDGE, "5 %") if value else (1.0, "1")
+            yield f"{text} raised by {words}", Number(value + step, text)
+            yield f"{text} lowered by {words}", Number(value - step, text)
+        case And(operands):
+            yield f"{unparse(node)}: and → or", Or(operands)
+        case Or(operands):
+            yield f"{unparse(node)}: or → and", And(operands)
+
+
+def _with_child(node: Expression, index: int, changed: Expression) -> Expression:
+    """The node with another child at the index that it has in `children`."""
+    for name in _PLACES:
+        held = getattr(node, name, None)
+        inside = held if isinstance(held, tuple) else () if held is None else (held,)
+        if index < len(inside):
+            tree: Any = node
+            value = (*inside[:index], changed, *inside[index + 1 :]) if isinstance(held, tuple) else changed
+            result: Expression = replace(tree, **{name: value})
+            return result
+        index -= len(inside)
+    return node

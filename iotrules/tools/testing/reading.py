@@ -1,0 +1,188 @@
+"""Test files on disk to suites: every problem of every file at once, at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from iotrules.language import load_files, read_directory
+from iotrules.language.parts import Part
+from iotrules.model.errors import ConfigError, FileError, Problem
+from iotrules.model.rules import RuleSet
+from iotrules.model.times import MILLISECOND
+from iotrules.tools.testing.cases import Case, Equivalent, Restart, Sent, Suite
+from iotrules.tools.testing.documents import CaseDocument, RestartDocument, TestFileDocument
+from iotrules.tools.testing.expectations import last_instant, read_expected
+from iotrules.tools.testing.messages import Sender, check_key, instant, is_mapping, part_of
+from iotrules.yamlfile import Node, Scalar, Source, check_node, node_at, parse, quoted
+from iotrules.yamlfile import Sequence as SequenceNode
+
+_START = "2026-01-05T08:00:00Z"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENDINGS = (".test.yaml", ".test.yml")
+
+
+def read_suites(paths: Sequence[Path]) -> list[Suite]:
+    """The test files at or below the paths; `NAME.yaml` means the test file beside it.
+
+    All rule files of a test file's directory (or of the directory given) are loaded, as `iotrules run` would.
+    ConfigError: there is nothing to test; FileError: every problem of the rule or test files.
+    """
+    suites: list[Suite] = []
+    problems: list[Problem] = []
+    for root, files in _by_root(paths).items():
+        texts = read_directory(root)
+        rules = load_files(texts)
+        for file in files:
+            suite = _suite(file, texts, rules, problems)
+            suites += [suite] if suite else []
+    if problems:
+        raise FileError(problems)
+    return suites
+
+
+def _by_root(paths: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Directory of rules → its test files, each once, in order."""
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        root = path if path.is_dir() else path.parent
+        known = found.setdefault(root, [])
+        known += [file for file in _test_files(path) if file not in known]
+    return found
+
+
+def _test_files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted((file for file in path.rglob("*.test.y*ml") if _is_test_file(file)), key=str)
+    elif _is_test_file(path):
+        files = [path]
+    else:
+        files = [path.with_name(path.stem + ending) for ending in _ENDINGS]
+    files = [file for file in files if file.is_file()]
+    if not files:
+        what = "does not exist" if not path.exists() else "has no test file"
+        raise ConfigError(f"{path} {what}: write the cases of NAME.yaml into NAME.test.yaml beside it")
+    return files
+
+
+def _is_test_file(path: Path) -> bool:
+    return path.name.endswith(_ENDINGS)
+
+
+def _suite(file: Path, texts: dict[str, str], rules: RuleSet, problems: list[Problem]) -> Suite | None:
+    name = str(file)
+    beside = [str(file.with_name(file.name.split(".test.")[0] + ending)) for ending in (".yaml", ".yml")]
+    rule_file = next((rule_file for rule_file in beside if rule_file in texts), None)
+    text = _text(file)
+    if rule_file is None:
+        problems.append(Source.of(text, name).problem((1, 1), f"there is no rule file {beside[0]} beside this"))
+        return None
+    try:
+        root = parse(text, name)
+    except FileError as error:
+        problems += error.problems
+        return None
+    part = part_of(Source.of(text, name), "the file", root, problems)
+    document = part.document(TestFileDocument)
+    if document is None:
+        return None
+    start = _start(part, document.start)
+    nodes = _items(node_at(root, ["cases"]))
+    cases = [case for node in nodes if (case := _case(part_of(part.source, "a case", node, problems), rules, start))]
+    _refuse_repeated_names(part, nodes)
+    return Suite(name, rule_file, rules, texts, tuple(cases), tuple(_equivalent(root, document)))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode(errors="surrogateescape")
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}") from error
+
+
+def _start(part: Part, given: str | None) -> int:
+    try:
+        moment = datetime.fromisoformat(given or _START)
+    except ValueError:
+        part.wrong(f'"start" is not an instant: {quoted(given or "")}', "start", hint=f"write it like {_START}")
+        return 0
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not 1970 <= moment.year <= 2200:
+        part.wrong('"start" is not from 1970 to 2200', "start")
+        return 0
+    return (aware - _EPOCH) // timedelta(milliseconds=1) * MILLISECOND
+
+
+def _items(node: Node | None) -> tuple[Node, ...]:
+    return node.items if isinstance(node, SequenceNode) else ()
+
+
+def _refuse_repeated_names(part: Part, nodes: tuple[Node, ...]) -> None:
+    lines: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        name = node_at(node, ["name"])
+        if not isinstance(name, Scalar):
+            continue
+        if name.text in lines:
+            message = f"a case is called {quoted(name.text)} already, in line {lines[name.text]}"
+            part.wrong(message, "cases", index, "name")
+        lines.setdefault(name.text, name.line)
+
+
+def _equivalent(root: Node, document: TestFileDocument) -> Iterator[Equivalent]:
+    for node, one in zip(_items(node_at(root, ["equivalent"])), document.equivalent, strict=False):
+        yield Equivalent(node.place, " ".join(one.change.split()), one.because)
+
+
+def _case(part: Part, rules: RuleSet, start: int) -> Case | None:
+    before = len(part.problems)
+    document = part.document(CaseDocument) if is_mapping(part) else None
+    if document is None:
+        return None
+    check_key(part, document.key, rules, "key")
+    sent = _sent(part, document, rules, start)
+    restarts = _restarts(part, document)
+    expected = read_expected(part, rules, document.key)
+    if not document.expect:
+        part.wrong("the case expects nothing", "expect", hint="say what must be so, or nothing_more: true")
+    ends = [part.duration(document.until, 0, "until"), last_instant(expected)]
+    end = max([*ends, *(one.at for one in sent), *(restart.end for restart in restarts)])
+    if len(part.problems) > before:
+        return None
+    return Case(
+        part.source.file, document.name, part.key.place, start, end, sent, restarts,
+        document.answers, document.replies, expected,
+    )  # fmt: skip
+
+
+def _sent(part: Part, document: CaseDocument, rules: RuleSet, start: int) -> tuple[Sent, ...]:
+    node = node_at(part.node, ["send"])
+    if node is None:
+        return ()
+    sender = Sender.of(rules, start)
+    sent: list[Sent] = []
+    for item in _items(node) or (node,):
+        one = part_of(part.source, "send", item, part.problems)
+        for name, value in getattr(node_at(item, ["key"]), "entries", ()):
+            if isinstance(value, Scalar) and isinstance(value.value, str):
+                check_key(one, {name.text: value.value}, rules, "key")
+        sent += sender.messages(one, document.key)
+    return tuple(sorted(sent, key=lambda message: message.at))
+
+
+def _restarts(part: Part, document: CaseDocument) -> tuple[Restart, ...]:
+    found: list[Restart] = []
+    for index, given in enumerate(document.restart_at):
+        node = node_at(part.node, ["restart_at", index])
+        if isinstance(given, dict) and node is not None:
+            one, problems = check_node(node, RestartDocument, part.source)
+            part.problems.extend(problems)
+            at = part.duration(one.at if one else None, 0, "restart_at", index, "at")
+            restart = Restart(at, part.duration(one.down if one else None, 0, "restart_at", index, "down"))
+        else:
+            restart = Restart(instant(part, given, "restart_at", index), 0)
+        if found and restart.at < found[-1].end:
+            part.wrong("restarts are in order of time, each after the end of the one before", "restart_at", index)
+        found.append(restart)
+    return tuple(found)
