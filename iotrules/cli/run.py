@@ -91,15 +91,15 @@ def command(
 ) -> None:
     """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM)."""
     set_up_logs()
+    template = functions or (FUNCTIONS if FUNCTIONS.exists() else None)
     with reported():
-        asyncio.run(_run(RunOptions(rules, functions, store, broker, name, metrics_port, dry_run)))
+        asyncio.run(_run(RunOptions(rules, template, store, broker, name, metrics_port, dry_run)))
 
 
 async def _run(options: RunOptions) -> None:
     files = Reload(read_directory(options.rules), options.dry_run)
     rules = load_files(files.files)
-    template = options.functions or (FUNCTIONS if FUNCTIONS.exists() else None)
-    functions = LocalFunctions(template)
+    functions = LocalFunctions(options.functions)
     _check_functions(rules, files, functions.names())
     metrics = EngineMetrics()
     metrics.know(rules, functions.names())
