@@ -16,7 +16,9 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/iotrules check rules/
+	$(BIN)/iotrules check rules/ --functions lambdas/template.yaml
+	$(BIN)/iotrules lint rules/
+	$(BIN)/iotrules test rules/ --coverage --mutate
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .

@@ -16,8 +16,12 @@ _COMMANDS = {
     "check": "find every error in rule files",
     "dashboard": "serve the page that shows alerts, fleet and devices",
     "demo": "run everything: broker, engine, functions, simulated fleet, dashboard",
+    "init": "begin a directory of rules, with help for editors",
+    "lint": "find what can't be meant in rule files",
     "run": "run the engine",
+    "schema": "print the JSON Schema of rule files, for editors",
     "sim": "run a simulated fleet",
+    "test": "run the cases beside the rules",
 }
 
 

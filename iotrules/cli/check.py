@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from iotrules.cli.reports import Entry, counted, format_option, report
 
 if TYPE_CHECKING:
     from iotrules.model.errors import Problem
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _FUNCTION = "AWS::Serverless::Function"
 _HAS_PROBLEMS, _NOTHING_READ = 1, 3
+KIND = {"rule-file": "a rule file that can't be loaded"}
+"""What a problem is an instance of, for SARIF."""
 
 
 @click.command("check")
@@ -26,40 +29,57 @@ _HAS_PROBLEMS, _NOTHING_READ = 1, 3
     metavar="TEMPLATE",
     help="A SAM template: functions that rules invoke must be declared in it.",
 )
+@format_option
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], functions: Path | None) -> None:
+def command(context: click.Context, paths: tuple[Path, ...], functions: Path | None, form: str) -> None:
     """Check rule files, or all *.yaml below a directory.
 
     Exit code 0: all right; 1: there are problems; 3: something could not be read.
     """
     from iotrules.model.errors import ConfigError, FileError
 
+    files: Mapping[str, str] = {}
     try:
-        files = _read(paths)
+        files = read_paths(paths)
         declared = None if functions is None else _functions_file(functions)
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         context.exit(_NOTHING_READ)
     except FileError as error:
-        _show(error.problems)
+        _report(None, error.problems, len(files), form)
         context.exit(_HAS_PROBLEMS)
     rules, problems = _check(files)
     if declared is not None and functions is not None:
         problems += _undeclared(files, declared, str(functions))
-    if problems or rules is None:
-        _show(problems)
+    _report(rules, problems, len(files), form)
+    if problems:
         context.exit(_HAS_PROBLEMS)
-    files_word = _counted(len(files), "file")
-    click.echo(f"ok: {_counted(len(rules.rules), 'rule')}, {_counted(len(rules.streams), 'stream')} in {files_word}")
 
 
-def _read(paths: tuple[Path, ...]) -> dict[str, str]:
+def read_paths(paths: tuple[Path, ...]) -> dict[str, str]:
+    """The rule files at or below the paths, name → text. ConfigError if there are none."""
     from iotrules.language import read_directory
 
     files: dict[str, str] = {}
     for path in paths:
         files |= read_directory(path)
     return files
+
+
+def _report(rules: RuleSet | None, problems: Sequence[Problem], files: int, form: str) -> None:
+    """`rules` is None where the files can't be loaded: then nobody knows how many there are."""
+    loaded = None if rules is None else (len(rules.rules), len(rules.streams))
+    data = {"rules": loaded and loaded[0], "streams": loaded and loaded[1], "files": files}
+    if problems or loaded is None:
+        end = problems_in_files(problems)
+    else:
+        end = f"ok: {counted(loaded[0], 'rule')}, {counted(loaded[1], 'stream')} in {counted(files, 'file')}"
+    report([Entry(problem) for problem in problems], form, data, KIND, end)
+
+
+def problems_in_files(problems: Sequence[Problem]) -> str:
+    files = len({problem.file for problem in problems})
+    return f"{counted(len(problems), 'problem')} in {counted(files, 'file')}"
 
 
 def _check(files: Mapping[str, str]) -> tuple[RuleSet | None, list[Problem]]:
@@ -129,20 +149,3 @@ def _invoked(root: Node) -> Iterator[Scalar]:
             name = node_at(step, ["invoke"])
             if isinstance(name, Scalar) and isinstance(name.value, str):
                 yield name
-
-
-def _show(problems: list[Problem] | tuple[Problem, ...]) -> None:
-    for problem in problems:
-        head, _, rest = str(problem).partition("\n")
-        _print(click.style(head, fg="red", bold=True) + (f"\n{rest}" if rest else ""))
-    files = len({problem.file for problem in problems})
-    _print(f"{_counted(len(problems), 'problem')} in {_counted(files, 'file')}")
-
-
-def _print(text: str) -> None:
-    """In color on a terminal only, and not if NO_COLOR is set (no-color.org)."""
-    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -10,6 +10,10 @@ import pytest
 
 from tests.end_to_end.processes import environment
 
+COMMANDS = (
+    "alerts", "broker", "check", "dashboard", "demo", "init", "lint", "run", "schema", "sim", "test",
+)  # fmt: skip
+
 
 def _iotrules(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -32,11 +36,11 @@ assert not heavy, heavy
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
-    for name in ("alerts", "broker", "check", "dashboard", "demo", "run", "sim"):
+    for name in COMMANDS:
         assert f"\n  {name} " in result.stdout
 
 
-@pytest.mark.parametrize("name", ["alerts", "broker", "check", "dashboard", "demo", "run", "sim"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name: str) -> None:
     result = _iotrules(name, "--help")
     assert result.returncode == 0, result.stderr

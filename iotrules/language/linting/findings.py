@@ -1,0 +1,50 @@
+"""The kinds of findings, and one finding at its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iotrules.model.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What can be found. An `info` is told on request only: what it names may well be meant."""
+
+    code: str
+    name: str
+    why: str
+    info: bool = False
+
+
+KINDS = {
+    kind.code: kind
+    for kind in (
+        Kind("L001", "clear-overlaps-raise", "some values raise the alert and clear it"),
+        Kind(
+            "L002", "no-hysteresis", "without clear, an alert comes and goes while its value moves about the line", True
+        ),
+        Kind("L003", "for-below-interval", "one message is enough to fulfil a for that is shorter than the interval"),
+        Kind("L004", "absent-below-interval", "a device that reports as it should is silent for that long"),
+        Kind("L005", "same-condition", "two rules watch for the same and raise two alerts"),
+        Kind("L006", "never-true", "a condition, or a part of it, can't be true with the values that can arrive"),
+        Kind("L007", "always-true", "a condition, or a part of it, is true with every value that can arrive"),
+        Kind("L008", "no-deduplication", "with neither id nor time, a message that comes twice counts twice"),
+        Kind("L009", "devices-mixed", "without all captures in by, several devices share one state"),
+        Kind("L010", "useless-allowance", "a comment that allows a finding has a reason and something to allow"),
+    )
+}
+"""By code, in the order of the codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`problem` says where, what, why and (its hint) the remedy; `anchor` is the line of the rule's (stream's) name."""
+
+    code: str
+    problem: Problem
+    anchor: int
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.code]

@@ -1,0 +1,132 @@
+"""What is linted: the checked rules and streams, each with the nodes it was read from, so that findings have places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from iotrules.language.linting.findings import Finding
+from iotrules.model.expression import Expression
+from iotrules.model.rules import Clear, Condition, Hold, Ladder, Rule, RuleSet, Stream
+from iotrules.yamlfile import Mapping as MappingNode
+from iotrules.yamlfile import Node, Place, Scalar, Source, entry, node_at, parse, place_in
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`key: node` of a rule file."""
+
+    source: Source
+    key: Scalar
+    node: Node
+
+    def finding(self, code: str, message: str, hint: str, *path: str | int, part: str = "") -> Finding:
+        """At the value of `path`, and there at `part` of its text; at the entry's name if there is no such value."""
+        problem = self.source.problem(self._place(path, part), message, hint)
+        return Finding(code, problem, self.key.line)
+
+    def _place(self, path: Path, part: str) -> Place:
+        node = node_at(self.node, path) if path else None
+        if node is None:
+            return self.key.place
+        if isinstance(node, Scalar):
+            return place_in(node, max(0, node.text.find(part)))
+        found = entry(node_at(self.node, path[:-1]), str(path[-1]))
+        return found[0].place if found else node.place
+
+    @property
+    def place(self) -> str:
+        return f"{self.source.file}:{self.key.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSubject:
+    rule: Rule
+    stream: Stream
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSubject:
+    stream: Stream
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    rules: tuple[RuleSubject, ...]
+    streams: tuple[StreamSubject, ...]
+    roots: tuple[tuple[Source, Node], ...]
+
+
+def subjects(files: Mapping[str, str], checked: RuleSet) -> Subjects:
+    """Rules and streams in reading order; `files` are those that `checked` was loaded from."""
+    roots = tuple((Source.of(text, name), parse(text, name)) for name, text in files.items())
+    rules = (
+        RuleSubject(rule, checked.streams[rule.stream], written)
+        for written in _entries(roots, "rules")
+        if (rule := checked.rules.get(written.key.text))
+    )
+    streams = (
+        StreamSubject(stream, written)
+        for written in _entries(roots, "streams")
+        if (stream := checked.streams.get(written.key.text))
+    )
+    return Subjects(tuple(rules), tuple(streams), roots)
+
+
+def _entries(roots: tuple[tuple[Source, Node], ...], section: str) -> Iterator[Written]:
+    for source, root in roots:
+        node = node_at(root, [section])
+        if isinstance(node, MappingNode):
+            yield from (Written(source, key, value) for key, value in node.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A `clear`, with the places of its condition and its hold in the rule."""
+
+    when: Expression | None
+    hold: Hold
+    when_path: Path
+    hold_path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Raising:
+    """What raises the alert, or one of its levels, and what ends that."""
+
+    when: Expression
+    hold: Hold
+    when_path: Path
+    hold_path: Path
+    endings: tuple[Ending, ...]
+
+
+def raisings(subject: RuleSubject) -> Iterator[Raising]:
+    """One for a plain condition, one for each level, the lowest first; none for a rule about silence.
+
+    What ends all levels is told of the lowest.
+    """
+    body = subject.rule.body
+    if isinstance(body, Condition):
+        yield _raising(subject, body)
+    elif isinstance(body, Ladder):
+        for rung in body.rungs:
+            last = body.clear if rung is body.rungs[0] else None
+            more = () if last is None else (_ending(subject, last),)
+            yield _raising(subject, rung.condition, "levels", rung.severity.word, more=more)
+
+
+def _raising(subject: RuleSubject, condition: Condition, *at: str, more: tuple[Ending, ...] = ()) -> Raising:
+    endings = (_ending(subject, condition.clear, *at), *more)
+    return Raising(condition.when, condition.hold, (*at, "when"), (*at, "for"), endings)
+
+
+def _ending(subject: RuleSubject, clear: Clear, *at: str) -> Ending:
+    """`clear` may be a condition, or a mapping with `when` and `for`."""
+    path: Path = (*at, "clear")
+    nested = node_at(subject.written.node, [*path, "when"])
+    return Ending(clear.when, clear.hold, path if nested is None else (*path, "when"), (*path, "for"))

@@ -1,0 +1,72 @@
+"""Findings in a rule's holds and key, and in a stream: what the declared interval and captures say against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from iotrules.language.linting.findings import Finding
+from iotrules.language.linting.subjects import Path, RuleSubject, StreamSubject, raisings
+from iotrules.model.rules import Absence, Hold
+from iotrules.model.times import duration_words
+
+
+def hold_findings(subject: RuleSubject) -> Iterator[Finding]:
+    """L003 and L004."""
+    body = subject.rule.body
+    if isinstance(body, Absence):
+        yield from _absent_too_short(subject, body.hold)
+        return
+    for raising in raisings(subject):
+        yield from _hold_too_short(subject, raising.hold, raising.hold_path, "fires")
+        for ending in raising.endings:
+            yield from _hold_too_short(subject, ending.hold, ending.hold_path, "ends")
+
+
+def _hold_too_short(subject: RuleSubject, hold: Hold, path: Path, verb: str) -> Iterator[Finding]:
+    if 0 < _intervals(hold, subject.stream.interval) < 1:
+        name = subject.stream.name
+        message = f"the alert {verb} after one message: for is {_words(hold)}, {_reports(subject)}"
+        hint = f"say at least 2 * interval, or leave for out: a value counts until the next message of {name}"
+        yield subject.written.finding("L003", message, hint, *path)
+
+
+def _absent_too_short(subject: RuleSubject, hold: Hold) -> Iterator[Finding]:
+    if 0 < _intervals(hold, subject.stream.interval) <= 1:
+        message = f"the alert is raised between two messages: for is {_words(hold)}, {_reports(subject)}"
+        yield subject.written.finding("L004", message, "say 3 * interval: a message or two may be late or lost", "for")
+
+
+def _intervals(hold: Hold, interval: int | None) -> float:
+    """How many reporting intervals the hold is; 0 where nobody knows."""
+    if hold.intervals is not None:
+        return hold.intervals
+    return (hold.nanoseconds or 0) / interval if interval else 0
+
+
+def _reports(subject: RuleSubject) -> str:
+    interval = subject.stream.interval
+    often = f"every {duration_words(interval)}" if interval else "once an interval"
+    return f"and {subject.stream.name} reports {often}"
+
+
+def _words(hold: Hold) -> str:
+    return f"{hold.intervals:g} * interval" if hold.intervals is not None else duration_words(hold.nanoseconds or 0)
+
+
+def key_findings(subject: RuleSubject) -> Iterator[Finding]:
+    """L009. Silence is left out: that all devices of a line are silent can be meant."""
+    rule, captures = subject.rule, subject.stream.captures
+    dropped = [name for name in captures if name not in rule.by]
+    if dropped and not isinstance(rule.body, Absence):
+        same = f"all that share {' and '.join(rule.by)}" if rule.by else f"all of {subject.stream.name}"
+        message = f"by leaves out {', '.join(dropped)}: the values of {same} take turns in one state"
+        yield subject.written.finding("L009", message, f"add {', '.join(dropped)} to by", "by")
+
+
+def stream_findings(subject: StreamSubject) -> Iterator[Finding]:
+    """L008."""
+    stream = subject.stream
+    if stream.time is None and not stream.id_paths:
+        message = f"{stream.name} has neither id nor time: a message that comes twice counts twice"
+        hint = "say id: with the fields that make a message unique, or time: if messages carry one"
+        yield subject.written.finding("L008", message, hint)

@@ -1,0 +1,43 @@
+"""Findings between rules: two that watch for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from iotrules.language.linting.findings import Finding
+from iotrules.language.linting.subjects import RuleSubject, raisings
+from iotrules.language.unparse import unparse
+from iotrules.model.rules import Absence
+
+
+def twin_findings(rules: Sequence[RuleSubject]) -> Iterator[Finding]:
+    """L005, at the later of the two. A rule with `dry_run` may try what another one does."""
+    first: dict[tuple[object, ...], RuleSubject] = {}
+    for subject in rules:
+        earlier = first.setdefault(_watched(subject), subject)
+        if earlier is not subject:
+            twin = f"{earlier.rule.name} ({earlier.written.place})"
+            message = f"raises at the same time as {twin}{_difference(earlier, subject)}"
+            yield subject.written.finding("L005", message, "keep one, or give them different conditions or for:")
+
+
+def _watched(subject: RuleSubject) -> tuple[object, ...]:
+    """What two rules that fire together have in common."""
+    rule = subject.rule
+    body: tuple[object, ...] = (
+        ("absent", rule.body.hold)
+        if isinstance(rule.body, Absence)
+        else tuple((unparse(raising.when, canonical=True), raising.hold) for raising in raisings(subject))
+    )
+    return rule.stream, frozenset(rule.by), rule.dry_run, rule.missing, body
+
+
+def _difference(one: RuleSubject, other: RuleSubject) -> str:
+    """What they contradict each other in."""
+    ours, theirs = other.rule, one.rule
+    words = []
+    if ours.severity is not theirs.severity:
+        words.append(f"with severity {ours.severity.word} instead of {theirs.severity.word}")
+    if ours.steps != theirs.steps:
+        words.append("with other steps")
+    return ", but " + " and ".join(words) if words else ", and does the same"

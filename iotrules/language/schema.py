@@ -1,0 +1,314 @@
+"""Rule files as a JSON Schema for editors: hover help, completion, and a red line under what will not load.
+
+House rule: draft-07, the newest that the editors' language servers take. It never refuses what loads; what only the
+loader can see (names in conditions, units, other files) it lets pass. The same corpus holds both to that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from iotrules.language.documents import (
+    ClearDocument,
+    CommandsDocument,
+    FieldDocument,
+    LevelDocument,
+    RuleDocument,
+    StepDocument,
+    StreamDocument,
+    TimeDocument,
+)
+from iotrules.language.steps import MAX_STEPS
+from iotrules.language.words import BUILT_IN_SLOTS, KEYWORDS, LATER, NAMESPACES, SUPPORTED
+
+Schema = dict[str, Any]
+
+_SEVERITIES = ["info", "minor", "major", "critical"]
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_PARTS = "".join(f"(?:{_NUMBER}{unit})?" for unit in ("d", "h", "m", "s", "ms"))
+_DURATION = f"(?=[0-9]){_PARTS}"
+_LONGER_THAN_NOTHING = f"(?=[^1-9]*[1-9]){_DURATION}"
+_INTERVALS = r"(?=[0-9.]*[1-9])[0-9]{1,6}(?:\.[0-9]{1,6})? \* interval"
+_PATH = r"[^.]+(?:\.[^.]+){0,15}"
+_NAME = "[A-Za-z_][A-Za-z0-9_]{0,63}"
+
+
+def _whole(pattern: str) -> str:
+    """For a whole text: the patterns of JSON Schema are searched for."""
+    return f"^(?:{pattern})$"
+
+
+def _no_word(words: frozenset[str]) -> str:
+    """A name that is not one of the language's own words."""
+    return f"(?!(?:{'|'.join(sorted(words))})(?![A-Za-z0-9_])){_NAME}"
+
+
+_WORDS = KEYWORDS | SUPPORTED | LATER
+_CAPTURE = rf"\{{{_no_word(_WORDS | BUILT_IN_SLOTS)}\}}"
+_LEVEL = f"(?:[^/{{}}+#]+|{_CAPTURE})"
+_TOPIC = rf"(?!\$)(?!.*\{{([A-Za-z0-9_]+)\}}.*\{{\1\}}){_LEVEL}(?:/{_LEVEL})*"
+
+
+def _text(description: str, pattern: str = "", *, required: bool = False, **more: Any) -> Schema:
+    """A text; without `required` the key may stand there with nothing behind it, as the loader has it."""
+    found: Schema = {"description": description, "type": "string" if required else ["string", "null"], **more}
+    return {**found, "pattern": _whole(pattern)} if pattern else found
+
+
+def _one_of(description: str, words: list[Any], **more: Any) -> Schema:
+    return {"description": description, "enum": words, **more}
+
+
+def _object(properties: Schema, **more: Any) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
+
+
+def _named(description: str, each: Schema, names: str) -> Schema:
+    """A mapping of names that the author chooses."""
+    names_schema = {"pattern": _whole(names)}
+    return {"description": description, "type": "object", "propertyNames": names_schema, "additionalProperties": each}
+
+
+_NOTHING: Schema = {"type": "null"}
+
+_TIME: Schema = {
+    "field": _text("Where the message says when it was measured, as a path into its JSON.", _PATH, required=True),
+    "format": _one_of(
+        "How it says so: seconds, milli-, micro- or nanoseconds since 1970 UTC, or ISO 8601.",
+        ["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"],
+    ),
+    "late": _text(
+        "How long samples wait for older ones. This version decides at once: 0s.", f"(?=[^1-9]*$){_DURATION}"
+    ),
+    "ahead": _text("Farther ahead of our clock than this, arrival time is used. Default 10s.", _DURATION),
+}
+
+_FIELD: Schema = {
+    "unit": _text('The unit of a number: degC, bar, mm/s, rpm, "%" … Conditions may use other units that fit.'),
+    "range": {
+        "description": "[low, high]: a number outside is missing, and counted.",
+        "type": ["array", "null"],
+        "items": {"type": "number"},
+        "minItems": 2,
+        "maxItems": 2,
+    },
+    "one_of": {
+        "description": "The texts that can arrive: others are missing, and counted.",
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "minItems": 1,
+        "uniqueItems": True,
+    },
+    "path": _text("Where the value is in nested JSON: motor.rpm. Default: the field's name.", _PATH),
+    "type": _one_of("What it is. Default: text with one_of, else number.", ["number", "text", "flag", None]),
+    "coerce": _one_of('number: a text such as "85" is read as a number.', ["number", None]),
+}
+
+_STREAM: Schema = {
+    "topic": _text(
+        "The MQTT topic. {name} is a capture of a whole level and becomes a label; there are no wildcards. "
+        "No topic may fit two streams.",
+        _TOPIC,
+        required=True,
+        maxLength=1024,
+    ),
+    "time": {
+        "description": "Event time, from the message. Default: arrival time.",
+        **_object(_TIME, type=["object", "null"], required=["field", "format"]),
+    },
+    "id": {
+        "description": "The fields of the JSON that make a message unique: repeats are dropped. "
+        "Default: key, time and content; with neither id nor time nothing is dropped.",
+        "type": ["string", "array", "null"],
+        "pattern": _whole(_PATH),
+        "items": {"type": "string", "pattern": _whole(_PATH)},
+        "minItems": 1,
+    },
+    "interval": _text("How often a device reports: 10s. Default: the median of its last gaps.", _LONGER_THAN_NOTHING),
+    "fields": _named(
+        "The values that rules read, by name.",
+        {
+            "description": "A value of the messages; with nothing behind its name, a number.",
+            **_object(_FIELD, type=["object", "null"]),
+            "allOf": [
+                {
+                    "if": {
+                        "anyOf": [
+                            {"required": ["type"], "properties": {"type": {"enum": ["text", "flag"]}}},
+                            {"required": ["one_of"], "properties": {"one_of": {"type": "array"}}},
+                        ]
+                    },
+                    "then": {"properties": {"unit": _NOTHING, "range": _NOTHING, "coerce": _NOTHING}},
+                },
+                {
+                    "if": {"required": ["type"], "properties": {"type": {"enum": ["number", "flag"]}}},
+                    "then": {"properties": {"one_of": _NOTHING}},
+                },
+            ],
+        },
+        _no_word(_WORDS | BUILT_IN_SLOTS),
+    ),
+}
+
+_COMMANDS: Schema = {
+    "topic": _text("Where commands go: site/{site}/dev/{device}/cmd.", _TOPIC, required=True, maxLength=1024),
+    "ack": _text("Where devices answer them.", _TOPIC, required=True, maxLength=1024),
+}
+
+_WHEN = (
+    'The condition: temp > 85 degC, avg(temp, 10m) > 80, fan == "running" and not door_open. '
+    "Something missing makes it unknown."
+)
+_FOR = "How long it must hold without a break: 2m, 2m30s, or 3 * interval. Default 0s."
+_CLEAR = (
+    "What ends it: a condition, or {when: …, for: …}. Let it begin beyond the line that raises, "
+    "so that a value about the line does not flap. Default: the condition is false."
+)
+
+_CLEAR_KEYS: Schema = {
+    "when": _text("The condition that ends it. Default: what raised it is false.", minLength=1),
+    "for": _text("How long that must hold without a break. Default 0s.", f"{_DURATION}|{_INTERVALS}"),
+}
+
+_CLEAR_VALUE: Schema = {
+    "description": _CLEAR,
+    **_object(_CLEAR_KEYS, type=["string", "object", "null"]),
+    "minLength": 1,
+}
+
+_LEVEL_KEYS: Schema = {
+    "when": _text(_WHEN, required=True, minLength=1),
+    "for": _text(_FOR, f"{_DURATION}|{_INTERVALS}"),
+    "clear": _CLEAR_VALUE,
+}
+
+_STEP: Schema = {
+    "invoke": _text("The function to run.", "[A-Za-z0-9_-]{1,64}", required=True),
+    "command": _text(
+        "The command to send to the device; needs commands: with topics.", "[A-Za-z0-9_.-]{1,64}", required=True
+    ),
+    "args": {
+        "description": "Arguments of the command: texts, numbers, flags.",
+        "type": ["object", "null"],
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+    },
+    "expires": _text("Too late to send it after this long. Default 5m.", _LONGER_THAN_NOTHING),
+    "ack_within": _text("How long the device has to answer. Default 30s.", _LONGER_THAN_NOTHING),
+    "at": _one_of(
+        "When it runs: the alert fires, is resolved, or rises to a level. Default firing.",
+        ["firing", "resolved", *_SEVERITIES],
+        default="firing",
+    ),
+}
+
+_INVOKE_TAKES_NO = dict.fromkeys(("args", "expires", "ack_within"), _NOTHING)
+
+_RULE: Schema = {
+    "from": _text("The stream that the rule watches.", minLength=1),
+    "by": {
+        "description": "The labels that keep the rule's state apart. Default: all captures of the topic.",
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "uniqueItems": True,
+    },
+    "when": _text(_WHEN, required=True, minLength=1),
+    "for": _text(_FOR, f"{_DURATION}|{_INTERVALS}"),
+    "clear": _CLEAR_VALUE,
+    "levels": {
+        "description": "Severities in one rule, each with when, for and clear; the alert has the highest that holds.",
+        "type": ["object", "null"],
+        "properties": {
+            severity: {"description": f"What makes it {severity}.", **_object(_LEVEL_KEYS, required=["when"])}
+            for severity in _SEVERITIES
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+    },
+    "severity": _one_of("How bad it is. Default minor.", [*_SEVERITIES, None], default="minor"),
+    "labels": {
+        "description": "More for people and receivers of the alert; texts.",
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+    },
+    "summary": _text(
+        'The line that people read: "{device} is at {temp:.1f} °C". Knows the fields, the labels of by, '
+        "{rule}, {severity} and {held}; quote it."
+    ),
+    "description": _text("What it means, for people.", required=True),
+    "runbook": _text("What to do about it, for people: a text or a link.", required=True),
+    "absent": _text("The stream whose silence is the alert; with for, without when.", minLength=1),
+    "expect": _text(
+        "With absent: seen_within 7d. Devices that are silent for longer are not expected any more.",
+        f"seen_within {_LONGER_THAN_NOTHING}",
+    ),
+    "do": {
+        "description": "Steps, in order.",
+        "type": "array",
+        "maxItems": MAX_STEPS,
+        "items": {
+            "description": "invoke a function, or send a command.",
+            **_object(_STEP),
+            "oneOf": [{"required": ["invoke"], "properties": _INVOKE_TAKES_NO}, {"required": ["command"]}],
+        },
+    },
+    "alert": {"description": "false: only the steps of do, no alert.", "type": "boolean", "default": True},
+    "missing": _one_of(
+        "What an unknown condition does. hold: it neither fires nor clears, and for stands still.",
+        ["hold", "false", "true", "error", True, False],
+        default="hold",
+    ),
+    "dry_run": {"description": "true: evaluate and show, never act.", "type": "boolean", "default": False},
+}
+
+_SILENCE: Schema = {
+    "required": ["for"],
+    "properties": {
+        **dict.fromkeys(("when", "clear", "missing", "levels"), False),
+        "from": _NOTHING,
+        "for": {"type": "string", "pattern": "[1-9]"},
+    },
+}
+
+_CONDITION: Schema = {
+    "required": ["from"],
+    "properties": {"from": {"type": "string"}, "expect": _NOTHING},
+    "if": {"required": ["levels"], "properties": {"levels": {"type": "object"}}},
+    "then": {"properties": dict.fromkeys(("when", "for", "severity"), False)},
+    "else": {"required": ["when"]},
+}
+
+KEYS: dict[type[BaseModel], Schema] = {
+    TimeDocument: _TIME,
+    FieldDocument: _FIELD,
+    StreamDocument: _STREAM,
+    CommandsDocument: _COMMANDS,
+    ClearDocument: _CLEAR_KEYS,
+    LevelDocument: _LEVEL_KEYS,
+    StepDocument: _STEP,
+    RuleDocument: _RULE,
+}
+"""The keys of every document. The loader's documents have the same: a test compares them."""
+
+
+def rule_file_schema() -> Schema:
+    """The JSON Schema (draft-07) of one rule file."""
+    stream = {"description": "A kind of telemetry.", **_object(_STREAM, required=["topic"])}
+    rule = {
+        "description": "What to watch, and what to do then.",
+        **_object(_RULE),
+        "if": {"required": ["absent"], "properties": {"absent": {"type": "string"}}},
+        "then": _SILENCE,
+        "else": _CONDITION,
+    }
+    sections = {
+        "streams": _named("What arrives, by name. All rule files share it.", stream, _no_word(_WORDS | NAMESPACES)),
+        "commands": {
+            "description": "How a device is told to do something, and answers. Once in all files.",
+            **_object(_COMMANDS, required=["topic", "ack"]),
+        },
+        "rules": _named("What to watch, by name.", rule, "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"),
+    }
+    about = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "iotrules rule file"}
+    return {**about, **_object(sections)}
