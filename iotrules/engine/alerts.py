@@ -53,14 +53,13 @@ def on_sample(state: State, compiled: CompiledRule, track: Track, moment: Moment
 
 
 def advance(state: State, compiled: CompiledRule, track: Track, upto: int, moment: Moment) -> None:
-    """Let the key's time pass up to event time `upto`: fire what is due, in order."""
+    """Let the key's time pass up to event time `upto`: fire what is due, in order. The caller schedules."""
     rule_state = _rule_state(state, compiled, track)
     while (due := _next_due(compiled, track, rule_state)) is not None and due <= upto:
         if isinstance(compiled.rule.body, Absence):
             _silence(state, compiled, track, rule_state, due, moment)
         else:
             _observe(state, compiled, track, rule_state, due, moment)
-    schedule(state, compiled, track)
 
 
 def schedule(state: State, compiled: CompiledRule, track: Track) -> None:

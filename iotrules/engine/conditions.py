@@ -71,10 +71,15 @@ def _of_quiet(compiled: CompiledRule, track: Track, rule_state: RuleState, seen:
     if latched:
         one, state = latched[-1]
         return _outcome(Signal.HELD, one, compiled, track, one.rung.condition.hold, state.since(one.at))
+    pending = rule_state.alert is AlertState.PENDING
+    if not running and not pending:
+        return None  # the usual case: nothing to say, so no words are made
     if not running:
         return _outcome(Signal.LOST, seen[0], compiled, track, NO_HOLD, seen[0].at)
     one, state = running[-1]
-    return _outcome(Signal.TRUE, one, compiled, track, NO_HOLD, state.since(one.at)) if one.value else None
+    if pending or not one.value:
+        return None
+    return _outcome(Signal.TRUE, one, compiled, track, NO_HOLD, state.since(one.at))
 
 
 def _of_firing(

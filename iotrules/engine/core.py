@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from iotrules.engine import commands
-from iotrules.engine.alerts import Moment, advance
+from iotrules.engine.alerts import Moment, advance, schedule
 from iotrules.engine.intake import take_arrival
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.reload import reload, schedule_all
@@ -95,3 +95,4 @@ class Engine:
         compiled = self._state.plan.rules[rule]
         track = self._state.tracks[compiled.rule.stream, compiled.rule.by, key]
         advance(self._state, compiled, track, track.clock_at(moment.now) - 1, moment)
+        schedule(self._state, compiled, track)
