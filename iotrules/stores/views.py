@@ -248,11 +248,6 @@ class StoreView:
         rows = await self._rows(_INVOCATIONS, limit)
         return [InvocationRow(*(*row[:7], bool(row[7]), *row[8:])) for row in rows]
 
-    async def device_state(self, key: str) -> DeviceStateRow | None:
-        """What handlers remember about this key."""
-        rows = await self._rows("SELECT key, version, body FROM device_state WHERE key = ?", key)
-        return _device_state(rows[0], self.path) if rows else None
-
     async def device_states(self) -> list[DeviceStateRow]:
         """What handlers remember about every key they ever wrote for."""
         rows = await self._rows("SELECT key, version, body FROM device_state")

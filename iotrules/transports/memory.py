@@ -122,11 +122,6 @@ class MemoryTransport:
         self.failure: str | None = None
 
     @property
-    def reconnects(self) -> int:
-        """How many connections were made after the first."""
-        return max(0, self.generation - 1)
-
-    @property
     def connected(self) -> bool:
         """Whether the broker has us now."""
         return self._session is not None

@@ -65,11 +65,6 @@ class MqttTransport:
         self.failure: str | None = None
 
     @property
-    def reconnects(self) -> int:
-        """How many connections were made after the first."""
-        return max(0, self.generation - 1)
-
-    @property
     def connected(self) -> bool:
         """Whether the broker has us, with our subscriptions, now."""
         return self._ready

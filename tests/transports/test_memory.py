@@ -74,9 +74,9 @@ async def test_each_connection_is_a_new_generation() -> None:
     client = MemoryTransport(broker, "x")
     inbox = Inbox(client, acknowledge=False)
     await client.start(["t"], inbox)
-    assert (client.generation, client.reconnects) == (1, 0)
+    assert client.generation == 1
     broker.publish("t", b"1")
     await inbox.have(1)
     broker.drop_connection("x")
     await inbox.have(2)
-    assert (client.generation, client.reconnects) == (2, 1)
+    assert client.generation == 2
