@@ -22,7 +22,7 @@ def raises(event, context):
     raise ValueError("no such valve")
 
 def hangs(event, context):
-    time.sleep(3600)
+    time.sleep(3600)  # hanging is the case
 
 def grows(event, context):
     return {"state": {"size": len(bytearray(b"x" * (1 << 30)))}}

@@ -5,6 +5,7 @@ What was sent and what was carried out is read from the simulator's own record, 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from pathlib import Path
@@ -23,8 +24,10 @@ from tests.end_to_end.processes import (
     wait_until,
 )
 from tests.mosquitto import running_mosquitto
+from tests.transports.proxy import Proxy
 
 KILLS = 20
+READY = '"event": "ready"'
 BROKER = "allow_anonymous true\nmax_queued_messages 100000\nmax_inflight_messages 1000\n"
 
 
@@ -35,7 +38,7 @@ def test_twenty_kills_lose_nothing_and_repeat_no_command(tmp_path: Path) -> None
     with running_mosquitto(BROKER) as broker:
         engine = Running(engine_arguments(broker.url, store), tmp_path / "engine.log")
         try:
-            engine.wait_for('"event": "ready"')
+            engine.wait_for(READY)
             fleet_arguments = ["sim", str(PLANT / "fleet.yaml"), "--broker", broker.url, "--no-host"]
             with running([*fleet_arguments, "--journal", str(record)], tmp_path / "fleet.log") as fleet:
                 fleet.wait_for("published")
@@ -52,6 +55,42 @@ def test_twenty_kills_lose_nothing_and_repeat_no_command(tmp_path: Path) -> None
     _check_alerts(store)
 
 
+@pytest.mark.timeout(180)
+async def test_what_was_decided_but_not_acknowledged_is_known_when_it_comes_again(tmp_path: Path) -> None:
+    """The broker hears no acknowledgement for a while, then the engine is killed: all of it is sent again."""
+    store, record = tmp_path / "store.db", tmp_path / "fleet.jsonl"
+    with running_mosquitto(BROKER) as broker:
+        async with Proxy(broker.port) as proxy:
+            arguments = engine_arguments(f"mqtt://127.0.0.1:{proxy.port}", store)
+            engine = Running(arguments, tmp_path / "engine.log")
+            try:
+                await asyncio.to_thread(engine.wait_for, READY)
+                fleet_arguments = ["sim", str(PLANT / "fleet.yaml"), "--broker", broker.url, "--no-host"]
+                with running([*fleet_arguments, "--journal", str(record)], tmp_path / "fleet.log") as fleet:
+                    for _ in range(3):
+                        await asyncio.to_thread(_wait_for_more, store, 60, engine)
+                        proxy.deaf = True
+                        await asyncio.to_thread(_wait_for_more, store, 40, engine)
+                        engine.kill()
+                        proxy.deaf = False
+                        engine = Running(arguments, engine.log)
+                        await asyncio.to_thread(engine.wait_for, READY)
+                    assert await asyncio.to_thread(fleet.end) == 0, fleet.said()
+                await asyncio.to_thread(_wait_until_quiet, store, record, engine)
+                assert await asyncio.to_thread(engine.end) == 0, engine.said()
+            finally:
+                engine.kill()
+    assert total(store, "duplicate", "env") >= 3 * 40
+    _check_messages(store, record)
+    _check_commands(store, record)
+    _check_alerts(store)
+
+
+def _wait_for_more(store: Path, messages: int, engine: Running) -> None:
+    before = total(store, "applied", "env")
+    wait_until(lambda: total(store, "applied", "env") >= before + messages, 40, engine.said)
+
+
 def _kill_and_restart(engine: Running, broker: str, store: Path, moments: random.Random) -> Running:
     """Kill it some work later: after a random number of further journal rows, wherever it is then."""
     before = _sequence(store)
@@ -59,7 +98,7 @@ def _kill_and_restart(engine: Running, broker: str, store: Path, moments: random
     wait_until(lambda: _sequence(store) >= before + further, 30, engine.said)
     engine.kill()
     again = Running(engine_arguments(broker, store), engine.log)
-    again.wait_for('"event": "ready"')
+    again.wait_for(READY)
     return again
 
 

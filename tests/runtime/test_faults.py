@@ -104,7 +104,7 @@ async def test_what_a_function_remembers_outlives_the_engine(tmp_path: Path) -> 
             world.send(episode * 10, temp=90)
             world.send(episode * 10 + 5, temp=20)
             await world.until(lambda: len(world.commands) == episode)  # noqa: B023  # looked at within this turn
-            await world.until(lambda: len(world.states()) == 2 * episode)  # noqa: B023
+            await world.until(lambda: len(world.states()) == 2 * episode)  # noqa: B023  # here too
     assert [command["args"] for command in world.commands] == [{"trips": 1}, {"trips": 2}]
     assert world.states() == ["firing", "resolved"] * 2
 

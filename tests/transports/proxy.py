@@ -1,13 +1,17 @@
-"""A loopback TCP proxy that can cut its connections: a network fault that the broker did not cause."""
+"""A loopback TCP proxy that can cut its connections or go deaf: network faults that the broker did not cause."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 
 class Proxy:
-    """Forwards to `target` on 127.0.0.1; its own port is `port` while the context is entered."""
+    """Forwards to `target` on 127.0.0.1; its own port is `port` while the context is entered.
+
+    While `deaf` is set, what clients send is lost; what the target sends still arrives.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -15,6 +19,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.deaf = False
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -42,7 +47,7 @@ class Proxy:
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._target)
             self._writers |= {writer, back}
-            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+            await asyncio.gather(_copy(reader, back, lambda: self.deaf), _copy(there, writer, lambda: False))
             self._writers -= {writer, back}
         except OSError:
             writer.close()
@@ -50,9 +55,11 @@ class Proxy:
             self._tasks.discard(task)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: Callable[[], bool]) -> None:
     try:
         while data := await reader.read(65536):
+            if lost():
+                continue
             writer.write(data)
             await writer.drain()
     except OSError:

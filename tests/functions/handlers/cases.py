@@ -53,7 +53,7 @@ def fail(event: Any, context: Any) -> None:
 
 def hang(event: Any, context: Any) -> None:
     while True:
-        time.sleep(60)
+        time.sleep(60)  # hanging is the case
 
 
 def hang_with_child(event: Any, context: Any) -> None:
@@ -129,5 +129,5 @@ def wait_for_file(event: Any, context: Any) -> int:
     """Says that it runs, and returns when it may."""
     (Path(event["folder"]) / f"running-{event['n']}").touch()
     while not (Path(event["folder"]) / f"go-{event['n']}").exists():
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks for a file that the test makes
     return os.getpid()

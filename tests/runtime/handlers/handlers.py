@@ -34,7 +34,7 @@ def record(event: Json, context: object) -> Json:
 
 def wait_to_go() -> None:
     while not Path(os.environ["GO"]).exists():
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks for a file that the test makes
 
 
 def huge(event: Json, context: object) -> Json:
