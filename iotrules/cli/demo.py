@@ -18,6 +18,7 @@ from rich.console import Console
 
 from device_sim.cli import DurationOption
 from iotrules.cli.failures import reported
+from iotrules.cli.options import functions_option, rules_option
 from iotrules.demonstration.processes import Part, check_parts, start_part, stop_part
 from iotrules.demonstration.report import read_report, summary_lines
 from iotrules.demonstration.screen import Screen, open_screen
@@ -45,7 +46,7 @@ class DemoOptions:
     replay: Path | None
     speed: float
     rules: Path
-    functions: Path
+    functions: Path | None
     directory: Path
 
 
@@ -70,20 +71,8 @@ class DemoOptions:
     help="Also play back this recorded series (CSV: timestamp,value).",
 )
 @click.option("--speed", type=float, default=3600.0, show_default=True, help="How many times faster than recorded.")
-@click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    default=Path("rules"),
-    show_default=True,
-    help="Directory of rules.",
-)
-@click.option(
-    "--functions",
-    type=click.Path(path_type=Path),
-    default=Path("lambdas/template.yaml"),
-    show_default=True,
-    help="SAM template of the functions.",
-)
+@rules_option
+@functions_option
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -93,7 +82,7 @@ class DemoOptions:
 )
 def command(
     seconds: float | None, broker: str | None, port: int, replay: Path | None, speed: float, rules: Path,
-    functions: Path, directory: Path,
+    functions: Path | None, directory: Path,
 ) -> None:  # fmt: skip
     """Run broker, engine, functions, fifty simulated machines and the dashboard, and watch what happens."""
     options = DemoOptions(seconds, broker, port, replay, speed, rules, functions, directory)
@@ -138,7 +127,7 @@ async def _start_parts(options: DemoOptions, url: str, stack: AsyncExitStack, co
     commands = {
         "engine": [
             "run", "--broker", url, "--store", store, "--rules", str(options.rules),
-            "--functions", str(options.functions), "--name", "iotrules-demo", "--metrics-port", "0",
+            *_functions(options), "--name", "iotrules-demo", "--metrics-port", "0",
         ],
         "dashboard": ["dashboard", "--store", store, "--port", str(options.port), "--no-open"],
         "fleet": ["sim", "demo", "--broker", url, *_replay(options)],
@@ -150,6 +139,10 @@ async def _start_parts(options: DemoOptions, url: str, stack: AsyncExitStack, co
         parts.append(part)
         console.print(f"{name:<10} started, log in {part.log}", markup=False)
     return parts
+
+
+def _functions(options: DemoOptions) -> list[str]:
+    return [] if options.functions is None else ["--functions", str(options.functions)]
 
 
 def _replay(options: DemoOptions) -> list[str]:

@@ -1,4 +1,4 @@
-"""The options that every command with a broker shares."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ R = TypeVar("R")
 
 DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
 PASSWORD_VARIABLE = "IOTRULES_BROKER_PASSWORD"  # noqa: S105 - the variable's name, not a password
+FUNCTIONS = Path("lambdas/template.yaml")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _OPTIONS = (
@@ -30,6 +31,21 @@ _OPTIONS = (
         type=_FILE,
         help=f"A file that holds the password; or set {PASSWORD_VARIABLE}.",
     ),
+)
+
+
+rules_option = click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    default=Path("rules"),
+    show_default=True,
+    help="Directory or file of rules.",
+)
+functions_option = click.option(
+    "--functions",
+    type=click.Path(path_type=Path),
+    callback=lambda _context, _option, given: given or (FUNCTIONS if FUNCTIONS.exists() else None),
+    help=f"SAM template of the functions.  [default: {FUNCTIONS}, if there is one]",
 )
 
 

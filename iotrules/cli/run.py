@@ -12,7 +12,7 @@ import structlog
 
 from iotrules.cli.failures import reported
 from iotrules.cli.logs import set_up_logs
-from iotrules.cli.options import broker_options
+from iotrules.cli.options import broker_options, functions_option, rules_option
 from iotrules.functions import LocalFunctions
 from iotrules.history.sqlite import SqliteHistory
 from iotrules.language import load_files, read_directory
@@ -28,8 +28,6 @@ from iotrules.transports.address import BrokerAddress
 from iotrules.transports.mqtt import MqttTransport
 
 log = structlog.get_logger()
-
-FUNCTIONS = Path("lambdas/template.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +45,8 @@ class RunOptions:
 
 @click.command("run", short_help="run the engine")
 @broker_options
-@click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    default=Path("rules"),
-    show_default=True,
-    help="Directory or file of rules.",
-)
-@click.option(
-    "--functions",
-    type=click.Path(path_type=Path),
-    help=f"SAM template of the functions.  [default: {FUNCTIONS}, if there is one]",
-)
+@rules_option
+@functions_option
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
@@ -91,9 +79,8 @@ def command(
 ) -> None:
     """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM)."""
     set_up_logs()
-    template = functions or (FUNCTIONS if FUNCTIONS.exists() else None)
     with reported():
-        asyncio.run(_run(RunOptions(rules, template, store, broker, name, metrics_port, dry_run)))
+        asyncio.run(_run(RunOptions(rules, functions, store, broker, name, metrics_port, dry_run)))
 
 
 async def _run(options: RunOptions) -> None:
