@@ -7,26 +7,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from iotrules.engine.conditions import Outcome, nanoseconds, next_due, observe
+from iotrules.engine.conditions import Outcome, count_unknown, hold_due, next_due, observe
 from iotrules.engine.effects import run_steps
 from iotrules.engine.evaluate import truth
 from iotrules.engine.explain import read_values
 from iotrules.engine.lifecycle import TABLE, RuleState, RungState, Signal
-from iotrules.engine.plan import CompiledRule
+from iotrules.engine.moment import Moment, Truths
+from iotrules.engine.plan import CompiledRule, TrackPlan, nanoseconds
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
-from iotrules.engine.tracks import Track
-from iotrules.model.decisions import AlertState, Decision, Evidence, Transition
+from iotrules.engine.tracks import NEVER, Track
+from iotrules.model.decisions import AlertState, Evidence, Transition
+from iotrules.model.expression import Truth
 from iotrules.model.rules import Absence, Rule, Severity, condition_text
 from iotrules.model.times import duration_words
-
-
-class Moment(NamedTuple):
-    """The input being decided on: our clock, the journal's sequence, and where the outcome goes."""
-
-    now: int
-    sequence: int
-    decision: Decision
 
 
 class Change(NamedTuple):
@@ -40,111 +34,198 @@ class Change(NamedTuple):
     outcome: Outcome | None = None
 
 
-def on_sample(state: State, compiled: CompiledRule, track: Track, moment: Moment) -> None:
-    """A sample of the key was taken in: decide on it."""
-    rule_state = _rule_state(state, compiled, track)
-    if isinstance(compiled.rule.body, Absence):
-        reason = f"heard again after {duration_words(track.gaps[-1] if track.gaps else 0)}"
-        change = Change(Signal.CLEARED, track.clock, reason, compiled.rule.severity)
-        _move(state, compiled, track, rule_state, change, moment)
-    else:
-        _observe(state, compiled, track, rule_state, track.clock, moment)
-    schedule(state, compiled, track)
-
-
-def advance(state: State, compiled: CompiledRule, track: Track, upto: int, moment: Moment) -> None:
-    """Let the key's time pass up to event time `upto`: fire what is due, in order. The caller schedules."""
-    rule_state = _rule_state(state, compiled, track)
-    while (due := _next_due(compiled, track, rule_state)) is not None and due <= upto:
-        if isinstance(compiled.rule.body, Absence):
-            _silence(state, compiled, track, rule_state, due, moment)
+def settle(track: Track, truths: Truths, moment: Moment) -> None:
+    """Decide at the key's newest sample. Rules whose truths are what they were, and that are at rest, are left out."""
+    plan, before = _plan_of(track), None if track.clock < track.looked else track.truths
+    track.patience = plan.patience(track)
+    for index, (compiled, part) in enumerate(zip(plan.rules, plan.parts, strict=True)):
+        alike = truths is not None and before is not None and truths[part] == before[part]
+        if truths is not None and alike and index not in track.restless and track.dues.get(index, NEVER) > track.clock:
+            _count_unknown(compiled, truths[part], moment)
+            continue
+        if not _on_sample(compiled, track, moment):
+            track.restless.discard(index)
         else:
-            _observe(state, compiled, track, rule_state, due, moment)
+            track.restless.add(index)
+        _note_look(track, index, moment.state)
+    track.truths, track.looked = truths, 0
+    track.unknown = truths is not None and None in truths
+    _schedule(track, moment.state)
 
 
-def schedule(state: State, compiled: CompiledRule, track: Track) -> None:
-    """Have the engine woken when time alone may change this alert."""
-    due = _next_due(compiled, track, _rule_state(state, compiled, track))
-    wall = None if due is None else track.wall_of(due) + 1  # a message of the same instant comes first
-    state.timers.set(("rule", compiled.rule.name, track.key.text), wall)
+def catch_up(track: Track, upto: int, moment: Moment) -> None:
+    """Let the key's time pass up to event time `upto`: fire what is due, in order. The caller schedules."""
+    if not track.wakes:
+        track.truths = None  # after a long silence: have everything looked at again, and be woken again
+    for index, compiled in enumerate(_plan_of(track).rules):
+        rule_state = moment.state.rule(compiled.rule.name, track.key)
+        while (due := _next_due(compiled, track, rule_state)) is not None and due <= upto:
+            track.looked = max(track.looked, due)
+            if _as_time_passes(compiled, track, rule_state, due, moment):
+                track.restless.add(index)  # the truths of the newest sample might change it back
+            _note_look(track, index, moment.state)
 
 
-def withdraw(state: State, compiled: CompiledRule, reason: str, moment: Moment) -> None:
+def wake(track: Track, moment: Moment) -> None:
+    """Our clock has moved, and a time that some rule waited for may have come."""
+    catch_up(track, track.clock_at(moment.now) - 1, moment)
+    _schedule(track, moment.state)
+
+
+def impatient(track: Track, moment: Moment) -> None:
+    """The key reports more often than it did: silence is noticed earlier."""
+    track.patience = _plan_of(track).patience(track)
+    _schedule(track, moment.state)
+
+
+def unknowns(track: Track, moment: Moment) -> None:
+    """Count what is unknown at the newest sample, as it was before."""
+    plan = _plan_of(track)
+    for compiled, part in zip(plan.rules, plan.parts, strict=True):
+        _count_unknown(compiled, (track.truths or ())[part], moment)
+
+
+def _count_unknown(compiled: CompiledRule, truths: tuple[Truth, ...], moment: Moment) -> None:
+    """Of a rule's truths those of the levels' conditions come first."""
+    for _ in range(truths[: len(compiled.rungs)].count(None)):
+        count_unknown(compiled.rule, moment.decision)
+
+
+def rest(track: Track, state: State) -> None:
+    """Have every rule look again at the next sample, and be woken for what is due before."""
+    track.forget_looks()
+    if track.plan is not None:
+        for index in range(len(track.plan.rules)):
+            _note_look(track, index, state)
+        _schedule(track, state)
+
+
+def _plan_of(track: Track) -> TrackPlan:
+    if track.plan is None:
+        raise KeyError(f"no rule looks at {track.key}")
+    return track.plan
+
+
+def _note_look(track: Track, index: int, state: State) -> None:
+    """After a look: when is a hold of the rule over, and may samples with the same truths be left unlooked at?"""
+    compiled = _plan_of(track).rules[index]
+    rule_state = state.rules.get((compiled.rule.name, track.key))
+    due = None if rule_state is None else hold_due(compiled, track, rule_state)
+    if due is None:
+        track.dues.pop(index, None)
+    else:
+        track.dues[index] = due
+    track.due = min(track.dues.values(), default=NEVER)
+    if rule_state is not None and not _keeps_still(compiled, rule_state):
+        track.restless.add(index)
+
+
+def _keeps_still(compiled: CompiledRule, rule_state: RuleState) -> bool:
+    """Not where a sample ends a silence, or where a hold's length depends on when samples come."""
+    if isinstance(compiled.rule.body, Absence):
+        return rule_state.alert is not AlertState.FIRING
+    return compiled.stream.interval is not None or not (compiled.counts_intervals and rule_state.active)
+
+
+def _schedule(track: Track, state: State) -> None:
+    """Have the engine woken when time alone may change an alert of this key."""
+    due = NEVER
+    for compiled in _plan_of(track).rules:
+        found = _next_due(compiled, track, state.rule(compiled.rule.name, track.key))
+        due = due if found is None else min(due, found)
+    state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
+
+
+def _on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
+    """A sample of the key was taken in: decide on it. Did that change anything?"""
+    rule_state = moment.state.rule(compiled.rule.name, track.key)
+    if not isinstance(compiled.rule.body, Absence):
+        return _observe(compiled, track, rule_state, track.clock, moment)
+    reason = f"heard again after {duration_words(track.silence)}"
+    change = Change(Signal.CLEARED, track.clock, reason, compiled.rule.severity)
+    return _move(compiled, track, rule_state, change, moment)
+
+
+def _as_time_passes(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> bool:
+    if isinstance(compiled.rule.body, Absence):
+        _silence(compiled, track, rule_state, at, moment)
+        return True
+    moment.decision.count("evaluations", compiled.rule.name)
+    changed = _observe(compiled, track, rule_state, at, moment)
+    moment.state.rules[compiled.rule.name, track.key] = rule_state  # it looked: that is remembered until a restart
+    return changed
+
+
+def withdraw(compiled: CompiledRule, reason: str, moment: Moment) -> None:
     """End what a rule has open, since the rule is not what it was. Its steps do not run."""
-    rule = compiled.rule
+    rule, state = compiled.rule, moment.state
     for (name, key), rule_state in state.rules.items():
         if name != rule.name:
             continue
         if rule_state.active:
-            track = state.tracks.get((rule.stream, rule.by, key)) or Track(rule.stream, rule.by, key, moment.now)
+            at = (rule.stream, rule.by, key)
+            track = state.tracks.get(at) or Track(at, None, moment.now)
             severity = Severity(rule_state.severity)
             change = Change(Signal.WITHDRAWN, track.clock_at(moment.now), reason, severity)
-            _move(state, compiled, track, rule_state, change, moment)
+            _move(compiled, track, rule_state, change, moment)
         rule_state.rungs = []  # the levels of the rule as it will be are made when they are looked at
         state.mark(("rule", (name, key)))
-
-
-def _rule_state(state: State, compiled: CompiledRule, track: Track) -> RuleState:
-    found = state.rule(compiled.rule.name, track.key)
-    if len(found.rungs) != len(compiled.rungs):
-        found.rungs = [RungState() for _ in compiled.rungs]
-    return found
 
 
 def _next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change the alert."""
     body = compiled.rule.body
+    if not track.sampled:
+        return None
     if not isinstance(body, Absence):
         return next_due(compiled, track, rule_state)
     if rule_state.alert is AlertState.FIRING:
         return track.clock + body.seen_within
-    wanted = nanoseconds(body.hold, compiled, track)
+    wanted = nanoseconds(body.hold, track.interval(compiled.stream.interval))
     if wanted is None or rule_state.observed >= track.clock + body.seen_within:
         return None
     return track.clock + wanted
 
 
-def _observe(
-    state: State, compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment
-) -> None:
+def _observe(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> bool:
+    """Look at the rule's conditions at event time `at`. Did that change anything?"""
+    if len(rule_state.rungs) != len(compiled.rungs):
+        rule_state.rungs = [RungState() for _ in compiled.rungs]
     outcome, changed = observe(compiled, track, rule_state, at, moment.decision)
     if changed:
-        state.mark(("rule", (compiled.rule.name, track.key)))
-    if outcome is not None:
-        held = at - outcome.since
-        change = Change(outcome.signal, at, outcome.reason, outcome.severity, held, outcome)
-        _move(state, compiled, track, rule_state, change, moment)
+        moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
+    if outcome is None:
+        return changed
+    change = Change(outcome.signal, at, outcome.reason, outcome.severity, at - outcome.since, outcome)
+    return _move(compiled, track, rule_state, change, moment) or changed
 
 
-def _silence(
-    state: State, compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment
-) -> None:
+def _silence(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> None:
     rule_state.observed = at
     silent = at - track.clock
     signal, reason = Signal.HELD, f"no message for {duration_words(silent)}"
     if rule_state.alert is AlertState.FIRING:
         signal, reason = Signal.CLEARED, f"silent for {duration_words(silent)}: not expected any more"
     change = Change(signal, at, reason, compiled.rule.severity, silent)
-    _move(state, compiled, track, rule_state, change, moment)
-    state.mark(("rule", (compiled.rule.name, track.key)))
+    _move(compiled, track, rule_state, change, moment)
+    moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
 
 
-def _move(
-    state: State, compiled: CompiledRule, track: Track, rule_state: RuleState, change: Change, moment: Moment
-) -> None:
-    """Move the alert if the table says so, and let the transition out with its evidence and effects."""
+def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: Change, moment: Moment) -> bool:
+    """Move the alert if the table says so, and let the transition out with its evidence and effects. Did it?"""
     before = rule_state.alert
     after = TABLE.get((before, change.signal))
     if after is None:
-        return
+        return False
     risen_from = rule_state.severity if before is AlertState.FIRING else None
     rule_state.enter(after, moment.sequence, change.severity)
-    state.mark(("rule", (compiled.rule.name, track.key)))
+    moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
     transition = _transition(compiled.rule, track, rule_state, before, change, moment)
     if compiled.rule.alert:
         moment.decision.transitions.append(transition)
     if change.signal is not Signal.WITHDRAWN:
-        run_steps(state, compiled.rule, transition, risen_from, moment.decision)
+        run_steps(moment.state, compiled.rule, transition, risen_from, moment.decision)
+    return True
 
 
 def _transition(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from iotrules.engine.evaluate import Scope, truth
 from iotrules.engine.explain import because
 from iotrules.engine.lifecycle import Held, RuleState, Signal
-from iotrules.engine.plan import CompiledRule
+from iotrules.engine.plan import CompiledRule, nanoseconds
 from iotrules.engine.tracks import Track
 from iotrules.model.decisions import AlertState, Decision
 from iotrules.model.expression import Truth, Window
@@ -41,9 +41,9 @@ def observe(
     compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, decision: Decision
 ) -> tuple[Outcome | None, bool]:
     """Look at every level at event time `at`; the outcome, if any, and whether anything changed."""
-    decision.count("evaluations", compiled.rule.name)
     seen = [_look(compiled, rung, track, at, decision) for rung in compiled.rungs]
     rule_state.observed = at
+    interval = track.interval(compiled.stream.interval)
     changed = False
     released: Observed | None = None
     for one, state in zip(seen, rule_state.rungs, strict=True):
@@ -51,10 +51,10 @@ def observe(
         if state.latched:
             broken = one.broken and one.rung.condition.clear.hold != NO_HOLD
             changed |= state.clear.observe(False if broken else one.clears, at)
-            if state.clear.done_after(nanoseconds(one.rung.condition.clear.hold, compiled, track), at):
+            if state.clear.done_after(nanoseconds(one.rung.condition.clear.hold, interval), at):
                 released = one
                 state.release()
-        elif state.hold.done_after(nanoseconds(one.rung.condition.hold, compiled, track), at):
+        elif state.hold.done_after(nanoseconds(one.rung.condition.hold, interval), at):
             state.latch()
             changed = True
     if rule_state.alert is AlertState.FIRING:
@@ -116,7 +116,9 @@ def _is_over(
     if any(one.value for one in seen):
         value = False  # `when` beats `clear`
     changed = rule_state.ending.observe(False if first.broken and clear.hold != NO_HOLD else value, first.at)
-    return rule_state.ending.done_after(nanoseconds(clear.hold, compiled, track), first.at), changed
+    return rule_state.ending.done_after(
+        nanoseconds(clear.hold, track.interval(compiled.stream.interval)), first.at
+    ), changed
 
 
 def _ending(compiled: CompiledRule, decided: Observed) -> Clear:
@@ -136,36 +138,40 @@ def _reason(signal: Signal, one: Observed, compiled: CompiledRule, track: Track,
         return f"no sample for {duration_words(one.at - track.clock)}"
     clear = _ending(compiled, one) if signal is Signal.CLEARED else None
     words = because(one.rung.condition.when if clear is None or clear.when is None else clear.when, one.scope)
-    wanted = nanoseconds(hold, compiled, track)
+    wanted = nanoseconds(hold, track.interval(compiled.stream.interval))
     return f"{words} for {duration_words(wanted)}" if wanted else words
+
+
+def hold_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
+    """The event time at which something will have been true for as long as it must, if it stays so."""
+    interval = track.interval(compiled.stream.interval)
+    candidates = [held.due_after(nanoseconds(hold, interval)) for held, hold in _running(compiled, rule_state)]
+    return min((due for due in candidates if due is not None and due > track.clock), default=None)
 
 
 def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change what was observed."""
-    candidates: list[int | None] = []
-    running: list[Held] = []
-    for rung, state in zip(compiled.rungs, rule_state.rungs, strict=True):
-        held, hold = (state.clear, rung.condition.clear.hold) if state.latched else (state.hold, rung.condition.hold)
-        candidates.append(held.due_after(nanoseconds(hold, compiled, track)))
-        running.append(held)
-    if isinstance(compiled.rule.body, Ladder) and compiled.rule.body.clear is not None:
-        candidates.append(rule_state.ending.due_after(nanoseconds(compiled.rule.body.clear.hold, compiled, track)))
-        running.append(rule_state.ending)
-    gap = track.max_gap(compiled.stream.interval)
-    if gap is not None and any(held.since is not None for held in running):
-        candidates.append(track.clock + gap + 1)
     observed = max(rule_state.observed, track.clock)  # a restart may have forgotten when it last looked
+    interval = track.interval(compiled.stream.interval)
+    running = _running(compiled, rule_state)
+    candidates = [held.due_after(nanoseconds(hold, interval)) for held, hold in running]
+    gap = track.max_gap(compiled.stream.interval)
+    if gap is not None and any(held.since is not None for held, _ in running):
+        candidates.append(track.clock + gap + 1)
     if compiled.every is not None and observed <= track.clock + compiled.horizon:
         candidates.append(observed + compiled.every)
-    return min((due for due in candidates if due is not None and due > rule_state.observed), default=None)
+    return min((due for due in candidates if due is not None and due > observed), default=None)
 
 
-def nanoseconds(hold: Hold, compiled: CompiledRule, track: Track) -> int | None:
-    """How long the hold is for this key; None while its reporting interval is not known yet."""
-    if hold.nanoseconds is not None:
-        return hold.nanoseconds
-    interval = track.interval(compiled.stream.interval)
-    return None if interval is None or hold.intervals is None else round(hold.intervals * interval)
+def _running(compiled: CompiledRule, rule_state: RuleState) -> list[tuple[Held, Hold]]:
+    """What is being held up, or may be: each level's condition or what clears it, then what ends a ladder."""
+    found = [
+        (state.clear, rung.condition.clear.hold) if state.latched else (state.hold, rung.condition.hold)
+        for rung, state in zip(compiled.rungs, rule_state.rungs, strict=False)
+    ]
+    if isinstance(compiled.rule.body, Ladder) and compiled.rule.body.clear is not None:
+        found.append((rule_state.ending, compiled.rule.body.clear.hold))
+    return found
 
 
 def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, decision: Decision) -> Observed:
@@ -173,13 +179,13 @@ def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, decision: D
     rule = compiled.rule
     gap = track.max_gap(compiled.stream.interval)
     stale = gap is not None and at - track.clock > gap
-    scope = _scope(compiled, track, at, stale)
+    scope = _scope(track, at, stale)
     value = truth(rung.condition.when, scope)
     for fault in scope.faults:
         decision.count("rule_errors", f"{rule.name}: {fault}")
     if value is None:
-        decision.count("unknown", rule.name)
-        value = _missing_as(rule, decision)
+        count_unknown(rule, decision)
+        value = _missing_as(rule)
     clear = rung.condition.clear.when
     clears = (None if value is None else not value) if clear is None else truth(clear, scope)
     if value:
@@ -187,19 +193,22 @@ def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, decision: D
     return Observed(rung, at, value, clears, stale and rule.missing is not Missing.TRUE, scope)
 
 
-def _missing_as(rule: Rule, decision: Decision) -> Truth:
-    match rule.missing:
-        case Missing.FALSE:
-            return False
-        case Missing.TRUE:
-            return True
-        case Missing.ERROR:
-            decision.count("rule_errors", f"{rule.name}: the condition is unknown")
-    return None
+def count_unknown(rule: Rule, decision: Decision) -> None:
+    """A condition of the rule was unknown."""
+    decision.count("unknown", rule.name)
+    if rule.missing is Missing.ERROR:
+        decision.count("rule_errors", f"{rule.name}: the condition is unknown")
 
 
-def _scope(compiled: CompiledRule, track: Track, at: int, stale: bool) -> Scope:
+def _missing_as(rule: Rule) -> Truth:
+    """What an unknown condition is taken for."""
+    return {Missing.FALSE: False, Missing.TRUE: True}.get(rule.missing)
+
+
+def _scope(track: Track, at: int, stale: bool) -> Scope:
+    places = {} if track.plan is None else track.plan.places
+
     def window(node: Window) -> float | None:
-        return track.windows[compiled.buffers[node]].value(node.kind, at, node.min_samples)
+        return track.windows[places[node]].value(node.kind, at, node.min_samples)
 
     return Scope({} if stale else track.values, track.labels, window)

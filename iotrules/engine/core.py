@@ -6,24 +6,35 @@ on any machine, however often the engine was stored and restored in between.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from iotrules.engine import commands
-from iotrules.engine.alerts import Moment, advance, schedule
+from iotrules.engine.alerts import catch_up, impatient, settle, unknowns, wake
 from iotrules.engine.intake import take_arrival
+from iotrules.engine.moment import Moment
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.reload import reload, schedule_all
 from iotrules.engine.state import Remembered, State
+from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
-from iotrules.model.inputs import Input, Messages, Receipt, Reload, Tick
+from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Tick
 from iotrules.model.rules import RuleSet, Severity
 
 
-class Engine:
-    """Owns its state; only values leave it."""
+def _load(files: Reload) -> RuleSet:
+    return load_files(files.files)
 
-    def __init__(self) -> None:
-        self._state = State()
+
+class Engine:
+    """Owns its state; only values leave it.
+
+    `read` makes rules of the files of a Reload. Without `fused` the plain interpreter does all, which is slower and
+    decides the same.
+    """
+
+    def __init__(self, read: Callable[[Reload], RuleSet] = _load, *, fused: bool = True) -> None:
+        self._state = State(read, fused=fused)
 
     @property
     def rules(self) -> RuleSet:
@@ -55,22 +66,37 @@ class Engine:
     def process(self, value: Input, now: int, sequence: int) -> Decision:
         """Decide on one input. RuleError for a reload that doesn't load: then nothing has changed."""
         decision = Decision()
-        moment = Moment(now, sequence, decision)
+        moment = Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns)
         changes = self._state.changes
         match value:
             case Messages(arrivals):
-                for arrival in arrivals:
-                    take_arrival(self._state, arrival, moment)
+                self._take(arrivals, moment)
             case Tick():
                 self._tick(moment)
             case Receipt():
                 take_receipt(self._state, value, now, decision)
             case Reload():
-                reload(self._state, value, moment)
+                reload(value, moment)
             case _:
                 assert_never(value)
         decision.changed = not isinstance(value, Tick) or self._state.changes > changes
         return decision
+
+    def _take(self, arrivals: Sequence[Arrival], moment: Moment) -> None:
+        """Ordinary messages go through their stream's generated function, all else the careful way."""
+        state, now = self._state, moment.now
+        sources, samples, touched = state.by_topic, moment.decision.samples, state.touched
+        for arrival in arrivals:
+            source = sources.get(arrival.topic)
+            if (
+                source is None
+                or source.take is None
+                or not source.take(source, arrival.payload, arrival.received, now, samples, touched, moment)
+            ):
+                take_arrival(state, arrival, moment)
+        moment.decision.count("received", by=len(arrivals))
+        for plan in state.plan.streams.values():
+            plan.count_taken(moment.decision)
 
     def take_snapshot(self) -> dict[str, bytes | None]:
         """The parts of the state that changed since the last call (None: gone)."""
@@ -88,11 +114,5 @@ class Engine:
             match name:
                 case ("command", command):
                     commands.overdue(self._state, command, moment.now, moment.decision)
-                case ("rule", rule, key):
-                    self._wake_rule(rule, Key.from_text(key), moment)
-
-    def _wake_rule(self, rule: str, key: Key, moment: Moment) -> None:
-        compiled = self._state.plan.rules[rule]
-        track = self._state.tracks[compiled.rule.stream, compiled.rule.by, key]
-        advance(self._state, compiled, track, track.clock_at(moment.now) - 1, moment)
-        schedule(self._state, compiled, track)
+                case _:
+                    wake(self._state.woken(name), moment)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from iotrules.engine.sources import LARGEST_NUMBER, Counted, Identity
 from iotrules.model.errors import MessageError
 from iotrules.model.expression import Value
 from iotrules.model.rules import EventTime, Field, FieldType, Stream
@@ -26,8 +27,6 @@ _MISSING = object()
 
 def decode_object(payload: bytes) -> dict[str, Any]:
     """The JSON object in `payload`; MessageError with one of a few reasons if there is none."""
-    if len(payload) > MAX_PAYLOAD:
-        raise MessageError("too large", f"{len(payload)} bytes, at most {MAX_PAYLOAD} are taken")
     try:
         document = msgspec.json.decode(payload)
     except RecursionError:
@@ -67,19 +66,24 @@ def read_time(rule: EventTime, document: dict[str, Any]) -> int | None:
     return int(at) if _EARLIEST < at < _LATEST else None
 
 
-def identity(stream: Stream, document: dict[str, Any], payload: bytes, at: int | None) -> int | None:
-    """A 64-bit digest of what makes a message the same message; None if nothing does.
+def identity(stream: Stream, document: dict[str, Any], payload: bytes, at: int | None) -> Identity:
+    """What makes a message the same message, None if nothing does.
 
     By the stream's `id` if all its parts are text or numbers, else by (event time, content); without both there is no
     deduplication.
     """
     if stream.id_paths:
-        parts = [_at(document, path) for path in stream.id_paths]
-        if all(isinstance(part, str | int | float) for part in parts):
-            return _digest(repr(parts).encode(errors="replace"))
-    if at is not None:
-        return _digest(at.to_bytes(16, "big", signed=True) + payload)
-    return None
+        *head, last = (_at(document, path) for path in stream.id_paths)
+        if type(last) is int and 0 <= last < LARGEST_NUMBER and all(type(part) in (str, int) for part in head):
+            return Counted(tuple(head), last)
+        if all(isinstance(part, str | int | float) for part in (*head, last)):
+            return _digest(repr([*head, last]).encode(errors="replace"))
+    return None if at is None else digest_of(at, payload)
+
+
+def digest_of(at: int, payload: bytes) -> int:
+    """64 bits for a message's event time and content."""
+    return _digest(at.to_bytes(16, "big", signed=True) + payload)
 
 
 def _digest(data: bytes) -> int:

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from iotrules.engine.buffers import Buffer, buffer_of, buffers_of
+from iotrules.engine.decoder import Decoder, decoder_of
+from iotrules.engine.fuse import Fused, fuse
 from iotrules.engine.route import Router
+from iotrules.engine.sources import values_as_they_are
+from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track
 from iotrules.engine.wakeups import every_and_horizon
-from iotrules.engine.windows import FOREVER, MAX_SAMPLES
-from iotrules.language.unparse import unparse
-from iotrules.model.expression import Clock, Expression, Lag, Statistic, Window, windows
-from iotrules.model.rules import Ladder, Rule, RuleSet, Rung, Stream, rungs_of
-from iotrules.model.times import duration_words
-
-
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """A sample window that a track keeps; aggregates over the same argument and duration share it.
-
-    It holds at most `keep` samples: none for what looks at the clock only. With `fold` a sample is what the function
-    made of it and of the one before.
-    """
-
-    name: str
-    argument: Expression
-    duration: int
-    keep: int = MAX_SAMPLES
-    fold: Statistic | None = None
-    span: int = 0
+from iotrules.model.decisions import Decision
+from iotrules.model.expression import Expression, Window, windows
+from iotrules.model.rules import NO_HOLD, Absence, Hold, Ladder, Rule, RuleSet, Rung, Stream, rungs_of
+from iotrules.model.times import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +27,10 @@ class CompiledRule:
     rule: Rule
     stream: Stream
     rungs: tuple[Rung, ...]
-    buffers: dict[Window, str]
     every: int | None
     horizon: int
+    counts_intervals: bool
+    """Is a hold given in reporting intervals?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,73 +40,150 @@ class TrackPlan:
     stream: Stream
     by: tuple[str, ...]
     buffers: tuple[Buffer, ...]
+    places: dict[Window, int]
+    """Which buffer a window looks through."""
     rules: tuple[CompiledRule, ...]
+    conditions: tuple[Expression, ...]
+    """Of all rules: whatever their alerts depend on beside time."""
+    parts: tuple[slice, ...]
+    """Which of the conditions are whose, by the rule's index."""
+    gaps_matter: bool
+    """Does it have to be known how often a key reports?"""
+    gap_factors: tuple[tuple[float, int], ...]
+    """Where that is not declared: what the interval is multiplied with to tell a silence, and at least how many ns."""
+    values_of: Callable[[Any], dict[str, Any]]
+
+    @property
+    def hears_again(self) -> bool:
+        """Does a rule say for how long nothing was heard?"""
+        return any(isinstance(compiled.rule.body, Absence) for compiled in self.rules)
+
+    def count_evaluations(self, decision: Decision, by: int) -> None:
+        """Every condition was looked at for so many samples."""
+        for compiled in self.rules:
+            if compiled.rungs:
+                decision.count("evaluations", compiled.rule.name, by)
+
+    def patience(self, track: Track) -> int:
+        """After a silence of so many ns, time alone may have changed something. Never too much, maybe too little."""
+        gap = track.max_gap(self.stream.interval)
+        waits = [NEVER if gap is None or not self.gaps_matter else gap]
+        for compiled in self.rules:
+            body = compiled.rule.body
+            waits.append(NEVER if compiled.every is None else compiled.every)
+            if isinstance(body, Absence):
+                wanted = nanoseconds(body.hold, track.interval(self.stream.interval))
+                waits += [NEVER if wanted is None else wanted, body.seen_within]
+        return min(waits)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """What is done with a stream's messages. `fused` is None where only the interpreter is to be used."""
+
+    stream: Stream
+    tracks: tuple[TrackPlan, ...]
+    decoder: Decoder | None
+    values_of: Callable[[Any], dict[str, Any]]
+    fused: Fused | None
+
+    def count_taken(self, decision: Decision) -> None:
+        """Count what the generated function took in since the last call."""
+        if self.fused is None or not self.fused.tally[0]:
+            return
+        taken, self.fused.tally[0] = self.fused.tally[0], 0
+        decision.count("applied", self.stream.name, taken)
+        for track in self.tracks:
+            track.count_evaluations(decision, taken)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     rules: dict[str, CompiledRule]
     tracks: dict[tuple[str, tuple[str, ...]], TrackPlan]
-    by_stream: dict[str, tuple[TrackPlan, ...]]
+    streams: dict[str, StreamPlan]
     router: Router
     set: RuleSet
 
 
-def compile_rules(rules: RuleSet) -> Plan:
-    """Everything derived from the rule set, once, when it is loaded."""
+def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
+    """Everything derived from the rule set, once, when it is loaded. Without `fused` the interpreter does all."""
     compiled = {rule.name: _compile(rule, rules.streams[rule.stream]) for rule in rules.rules.values()}
     grouped: dict[tuple[str, tuple[str, ...]], list[CompiledRule]] = defaultdict(list)
     for one in compiled.values():
         grouped[one.rule.stream, one.rule.by].append(one)
-    tracks = {
-        (stream, by): TrackPlan(rules.streams[stream], by, _buffers(members), tuple(members))
-        for (stream, by), members in grouped.items()
-    }
-    by_stream = {
-        name: tuple(track for (stream, _), track in tracks.items() if stream == name) for name in rules.streams
-    }
-    return Plan(compiled, tracks, by_stream, Router(rules), rules)
+    streams = {name: _stream_plan(stream, grouped, fused) for name, stream in rules.streams.items()}
+    tracks = {(name, track.by): track for name, plan in streams.items() for track in plan.tracks}
+    return Plan(compiled, tracks, streams, Router(rules), rules)
+
+
+def _stream_plan(
+    stream: Stream, grouped: Mapping[tuple[str, tuple[str, ...]], list[CompiledRule]], fused: bool
+) -> StreamPlan:
+    decoder = decoder_of(stream)
+    values_of = values_as_they_are if decoder is None else decoder.values_of
+    keyed = [(by, members) for (name, by), members in grouped.items() if name == stream.name]
+    tracks = tuple(_track_plan(stream, by, members, values_of) for by, members in keyed)
+    made = fuse(decoder, tracks) if fused and decoder is not None else None
+    return StreamPlan(stream, tracks, decoder, values_of, made)
+
+
+def _track_plan(
+    stream: Stream, by: tuple[str, ...], members: list[CompiledRule], values_of: Callable[[Any], dict[str, Any]]
+) -> TrackPlan:
+    conditions: list[Expression] = []
+    parts = []
+    for member in members:
+        first = len(conditions)
+        conditions += conditions_of(member.rule)
+        parts.append(slice(first, len(conditions)))
+    buffers = buffers_of(conditions)
+    index = {buffer.name: place for place, buffer in enumerate(buffers)}
+    places = {window: index[buffer_of(window).name] for condition in conditions for window in windows(condition)}
+    gaps_matter = any(_needs_gaps(member) for member in members)
+    return TrackPlan(
+        stream, by, buffers, places, tuple(members), tuple(conditions), tuple(parts), gaps_matter,
+        _gap_factors(members) if gaps_matter and stream.interval is None else (), values_of,
+    )  # fmt: skip
+
+
+def _gap_factors(members: list[CompiledRule]) -> tuple[tuple[float, int], ...]:
+    holds = [member.rule.body.hold for member in members if isinstance(member.rule.body, Absence)]
+    return ((MAX_GAP_INTERVALS, SECOND), *((hold.intervals, 0) for hold in holds if hold.intervals is not None))
+
+
+def _needs_gaps(compiled: CompiledRule) -> bool:
+    """Does anything of the rule depend on how often a key reports?"""
+    if isinstance(compiled.rule.body, Absence) or compiled.every is not None:
+        return True
+    return any(hold != NO_HOLD for hold in _holds(compiled.rule))
+
+
+def nanoseconds(hold: Hold, interval: int | None) -> int | None:
+    """How long a hold is; None while the key's reporting interval is not known yet."""
+    if hold.nanoseconds is not None:
+        return hold.nanoseconds
+    return None if interval is None or hold.intervals is None else round(hold.intervals * interval)
 
 
 def _compile(rule: Rule, stream: Stream) -> CompiledRule:
-    used = tuple(window for node in _conditions(rule) for window in windows(node))
-    every, horizon = every_and_horizon(_conditions(rule))
-    names = {window: _buffer_name(window) for window in used}
-    return CompiledRule(rule, stream, rungs_of(rule), names, every, horizon)
+    every, horizon = every_and_horizon(conditions_of(rule))
+    counts = any(hold.intervals is not None for hold in _holds(rule))
+    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts)
 
 
-def _conditions(rule: Rule) -> tuple[Expression, ...]:
+def _holds(rule: Rule) -> list[Hold]:
+    """Of every level, of what clears it, and of what ends a ladder."""
+    holds = [hold for rung in rungs_of(rule) for hold in (rung.condition.hold, rung.condition.clear.hold)]
+    if isinstance(rule.body, Ladder) and rule.body.clear is not None:
+        holds.append(rule.body.clear.hold)
+    return holds
+
+
+def conditions_of(rule: Rule) -> tuple[Expression, ...]:
+    """Whatever the rule's alerts depend on beside time: conditions of levels, then what clears them."""
     clears = [rung.condition.clear for rung in rungs_of(rule)]
     if isinstance(rule.body, Ladder) and rule.body.clear is not None:
         clears.append(rule.body.clear)
     raised = tuple(rung.condition.when for rung in rungs_of(rule))
     return raised + tuple(clear.when for clear in clears if clear.when is not None)
-
-
-def _buffer_name(window: Window) -> str:
-    return _buffer(window).name
-
-
-def _buffer(window: Window) -> Buffer:
-    """What has to be kept for one window."""
-    inner = unparse(window.argument)
-    match window.kind:
-        case Statistic.STREAK | Statistic.EWMA as kind:
-            return Buffer(unparse(window), window.argument, FOREVER, 1, kind, window.duration)
-        case Statistic.DELTA | Statistic.CHANGED | Statistic.AGE:
-            return Buffer(f"{inner}, newest", window.argument, FOREVER, 2)
-        case Lag(steps=steps):
-            return Buffer(f"{inner}, newest", window.argument, FOREVER, steps + 1)
-        case Clock():
-            return Buffer(unparse(window), window.argument, FOREVER, 0)
-    return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration)
-
-
-def _buffers(members: list[CompiledRule]) -> tuple[Buffer, ...]:
-    """Each once, as deep as the rule that looks back farthest needs it."""
-    found: dict[str, Buffer] = {}
-    for buffer in (_buffer(window) for member in members for window in member.buffers):
-        known = found.get(buffer.name)
-        if known is None or known.keep < buffer.keep:
-            found[buffer.name] = buffer
-    return tuple(found.values())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from iotrules.engine.alerts import Moment, schedule, withdraw
+from iotrules.engine.alerts import rest, withdraw
+from iotrules.engine.decode import digest_of
+from iotrules.engine.moment import Moment
 from iotrules.engine.plan import TrackPlan
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
@@ -11,8 +13,9 @@ from iotrules.model.inputs import Reload
 from iotrules.model.rules import Stream
 
 
-def reload(state: State, files: Reload, moment: Moment) -> None:
+def reload(files: Reload, moment: Moment) -> None:
     """Load the files and bring the state in line. RuleError if they don't load: then nothing has changed."""
+    state = moment.state
     before = state.plan
     state.load(files)
     after = state.plan
@@ -21,33 +24,44 @@ def reload(state: State, files: Reload, moment: Moment) -> None:
         if successor is not None and successor.rule.meaning == compiled.rule.meaning:
             continue
         reason = "the rule was removed" if successor is None else "the rule's condition was changed"
-        withdraw(state, compiled, reason, moment)
+        withdraw(compiled, reason, moment)
+    _rebuild_sources(state, before.set.streams)
     _rebuild_tracks(state, before.set.streams)
     schedule_all(state)
 
 
 def schedule_all(state: State) -> None:
     """Set every timer anew from the state."""
-    state.timers.clear("rule")
-    for (stream, by, _), track in state.tracks.items():
-        plan = state.plan.tracks.get((stream, by))
-        for compiled in plan.rules if plan else ():
-            schedule(state, compiled, track)
+    state.timers.clear("track")
+    for track in state.tracks.values():
+        rest(track, state)
+
+
+def _rebuild_sources(state: State, before: dict[str, Stream]) -> None:
+    """A stream with another topic or another time starts anew."""
+    known = list(state.sources.items())
+    state.sources.clear()
+    for name, source in known:
+        state.mark(("seen", name))
+        if _same_stream(before.get(name[0]), state.plan.set.streams.get(name[0])):
+            again = state.source(name[0], tuple(source.labels.items()))
+            again.restore(source.state(digest_of))
 
 
 def _rebuild_tracks(state: State, before: dict[str, Stream]) -> None:
-    """Keep for each key what the rules now read of it; a stream with another topic or another time starts anew."""
+    """Keep for each key what the rules now read of it."""
     streams = state.plan.set.streams
     for name, track in list(state.tracks.items()):
         del state.tracks[name]
         state.mark(("track", name))
         old, new = before.get(name[0]), streams.get(name[0])
         plan = state.plan.tracks.get((name[0], name[1]))
-        if old and new and plan and (old.topic, old.time) == (new.topic, new.time):
+        if old and new and plan and _same_stream(old, new):
             _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new), plan)
-    for source in [source for source in state.seen if source[0] not in streams]:
-        del state.seen[source]
-        state.mark(("seen", source))
+
+
+def _same_stream(old: Stream | None, new: Stream | None) -> bool:
+    return old is not None and new is not None and (old.topic, old.time) == (new.topic, new.time)
 
 
 def _changed_fields(old: Stream, new: Stream) -> frozenset[str]:

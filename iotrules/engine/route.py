@@ -12,12 +12,17 @@ MAX_CACHED = 100_000
 MAX_LABEL_BYTES = 256
 
 
+Labels = tuple[tuple[str, str], ...]
+"""Captures in the topic's order, with their values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a topic leads. `labels` are the captures in the topic's order; `fault` says why it can't be used."""
+    """Where a topic leads: to a stream's source, or it is an answer. `fault` says why it can't be used."""
 
-    streams: tuple[tuple[Stream, tuple[tuple[str, str], ...]], ...]
-    ack: tuple[tuple[str, str], ...] | None
+    stream: Stream | None
+    labels: Labels
+    ack: Labels | None
     fault: str = ""
 
 
@@ -42,15 +47,14 @@ class Router:
     def _resolve(self, topic: str) -> Route:
         fault = next((fault for level in topic.split("/") if (fault := level_fault(level))), "")
         if fault:
-            return Route((), None, fault)
-        streams = []
+            return Route(None, (), None, fault)
         for stream in self._streams:
             captured = stream.topic.match(topic)
             if captured is not None:
-                streams.append((stream, tuple(zip(stream.captures, captured, strict=True))))
-        return Route(tuple(streams), self._ack(topic))
+                return Route(stream, tuple(zip(stream.captures, captured, strict=True)), None)
+        return Route(None, (), self._ack(topic))
 
-    def _ack(self, topic: str) -> tuple[tuple[str, str], ...] | None:
+    def _ack(self, topic: str) -> Labels | None:
         if self._commands is None:
             return None
         captured = self._commands.ack.match(topic)

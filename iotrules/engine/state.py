@@ -5,21 +5,22 @@ House rule: whatever changes here is marked, and what is not here is not remembe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from iotrules.engine.decode import digest_of
 from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.plan import Plan, compile_rules
+from iotrules.engine.route import MAX_CACHED, Labels
+from iotrules.engine.sources import Source, SourceName, SourceState
 from iotrules.engine.timers import Timers
-from iotrules.engine.tracks import Seen, Track, TrackState
-from iotrules.engine.windows import SampleWindow
-from iotrules.language import load_files
+from iotrules.engine.tracks import Track, TrackName, TrackState
 from iotrules.model.decisions import Key
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import RuleSet
 
-TrackName = tuple[str, tuple[str, ...], Key]
 Part = tuple[str, Any]
 """(kind, name within the kind)"""
 
@@ -66,10 +67,14 @@ class Remembered(msgspec.Struct, array_like=True):
 class State:
     """The engine's memory. Only the engine's own modules touch it."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[Reload], RuleSet], *, fused: bool) -> None:
+        self._read = read
+        self._fused = fused
         self.files = Reload({})
         self.plan: Plan = compile_rules(RuleSet())
-        self.seen: dict[tuple[str, tuple[str, ...]], Seen] = {}
+        self.sources: dict[SourceName, Source] = {}
+        self.by_topic: dict[str, Source] = {}
+        """Sources with a generated function to take their messages; emptied when anything it refers to is replaced."""
         self.tracks: dict[TrackName, Track] = {}
         self.rules: dict[tuple[str, Key], RuleState] = {}
         self.devices: dict[Key, Remembered] = {}
@@ -78,7 +83,6 @@ class State:
         self.settled: dict[str, Settled] = {}
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
         self._tables: dict[str, tuple[dict[Any, Any], type]] = {
-            "seen": (self.seen, Seen),
             "rule": (self.rules, RuleState),
             "device": (self.devices, Remembered),
             "command": (self.commands, OpenCommand),
@@ -87,6 +91,8 @@ class State:
         }
         self.timers: Timers[tuple[str, ...]] = Timers()
         self.changes = 0
+        self.touched: list[Source | Track] = []
+        """What a generated function changed since the last snapshot."""
         self._dirty: set[Part] = set()
 
     def mark(self, part: Part) -> None:
@@ -96,8 +102,9 @@ class State:
 
     def load(self, files: Reload) -> None:
         """Use these rule files. RuleError if they don't load; then nothing has changed."""
-        self.plan = compile_rules(load_files(files.files))
+        self.plan = compile_rules(self._read(files), fused=self._fused)
         self.files = files
+        self.by_topic.clear()
         self.mark(("files", ""))
 
     def track(self, name: TrackName, now: int) -> Track:
@@ -105,25 +112,61 @@ class State:
         found = self.tracks.get(name)
         if found is None:
             found = self.tracks[name] = self._new_track(name, now)
+            found.restore(TrackState(dict(found.labels), 0, now))
         self.mark(("track", name))
         return found
 
-    def rule(self, rule: str, key: Key) -> RuleState:
-        found = self.rules.get((rule, key))
+    def source(self, stream: str, labels: Labels) -> Source:
+        """The source of a stream with these captures, made if it is new."""
+        name = (stream, tuple(value for _, value in labels))
+        found = self.sources.get(name)
         if found is None:
-            found = self.rules[rule, key] = RuleState()
+            found = self.sources[name] = Source(name, dict(labels), self.plan.streams[stream].values_of)
         return found
 
+    def publishes(self, topic: str, source: Source) -> None:
+        """From its second message on, a source's ordinary messages go to its stream's generated function."""
+        plan = self.plan.streams[source.name[0]]
+        if plan.fused is None or topic in self.by_topic or source.watermark is None:
+            return
+        if len(self.by_topic) >= MAX_CACHED:
+            self.by_topic.clear()
+        keys = [Key(tuple((name, source.labels[name]) for name in track.by)) for track in plan.tracks]
+        names = [(plan.stream.name, track.by, key) for track, key in zip(plan.tracks, keys, strict=True)]
+        source.tracks = tuple(self.tracks[name] for name in names)
+        source.take = plan.fused.take
+        self.by_topic[topic] = source
+
+    def wake_track(self, track: Track, wall: int | None) -> None:
+        """Have the engine woken for this track when our clock shows `wall`; None: not at all."""
+        if wall is not None or track.wakes:
+            stream, by, key = track.name
+            self.timers.set(("track", stream, " ".join(by), key.text), wall)
+        track.wakes = wall is not None
+
+    def woken(self, name: tuple[str, ...]) -> Track:
+        """The track that a timer was set for."""
+        _, stream, by, key = name
+        return self.tracks[stream, tuple(by.split()), Key.from_text(key)]
+
+    def rule(self, rule: str, key: Key) -> RuleState:
+        """What is remembered for a rule and key; a new one is remembered once `keep_rule` says so."""
+        return self.rules.get((rule, key)) or RuleState()
+
+    def keep_rule(self, rule: str, key: Key, rule_state: RuleState) -> None:
+        """Remember this from now on."""
+        self.rules[rule, key] = rule_state
+        self.mark(("rule", (rule, key)))
+
     def _new_track(self, name: TrackName, now: int) -> Track:
-        stream, by, key = name
-        track = Track(stream, by, key, now)
-        plan = self.plan.tracks.get((stream, by))
-        if plan is not None:
-            track.windows = {buffer.name: SampleWindow(buffer.duration) for buffer in plan.buffers}
-        return track
+        return Track(name, self.plan.tracks.get(name[:2]), now)
 
     def take_dirty(self) -> dict[str, bytes | None]:
         """The parts that changed since the last call, encoded; None for those that are gone."""
+        for one in self.touched:
+            self._dirty.add(("track" if isinstance(one, Track) else "seen", one.name))
+            one.dirty = False
+        self.touched.clear()
         parts = {_part_name(part): self._encode(part) for part in self._dirty}
         self._dirty.clear()
         return parts
@@ -147,6 +190,9 @@ class State:
             case "track":
                 track = self.tracks.get(name)
                 value = None if track is None else track.state()
+            case "seen":
+                source = self.sources.get(name)
+                value = None if source is None else source.state(digest_of)
             case _:
                 value = self._tables[kind][0].get(name)
         return None if value is None else msgspec.msgpack.encode(value)
@@ -160,6 +206,10 @@ class State:
                 stored = msgspec.msgpack.decode(body, type=TrackState)
                 track = self.tracks[name] = self._new_track(name, stored.clock_wall)
                 track.restore(stored)
+            case "seen":
+                stored_source = msgspec.msgpack.decode(body, type=SourceState)
+                captures = self.plan.set.streams[name[0]].captures
+                self.source(name[0], tuple(zip(captures, name[1], strict=True))).restore(stored_source)
             case _:
                 table, type_ = self._tables[kind]
                 table[name] = msgspec.msgpack.decode(body, type=type_)

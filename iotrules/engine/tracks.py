@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
-from statistics import median_low
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from iotrules.engine.windows import SampleWindow, WindowState
 from iotrules.model.decisions import Key
-from iotrules.model.expression import Value
+from iotrules.model.expression import Truth, Value
 from iotrules.model.times import SECOND
+
+if TYPE_CHECKING:
+    from iotrules.engine.plan import TrackPlan
 
 GAPS_KEPT = 16
 MAX_GAP_INTERVALS = 3
 """A silence longer than this many reporting intervals breaks a `for` and makes values stale."""
 
+NEVER = 2**63
+"""Later than any time."""
 
-class Seen(msgspec.Struct, array_like=True):
-    """Of one source (stream and all captures): what is needed to drop duplicates and late messages."""
-
-    watermark: int | None = None
-    wall: int = 0
-    """Our clock when the newest message came, ns."""
-    recent: dict[int, int] = {}
-    """Digest of a message's identity → its event time; the oldest first."""
+TrackName = tuple[str, tuple[str, ...], Key]
 
 
 class TrackState(msgspec.Struct, array_like=True):
@@ -44,21 +43,56 @@ class Track:
 
     `clock` is the event time of the newest sample and `clock_wall` our clock when it came: between samples the key's
     clock goes on with ours, so a device whose clock is behind, or a recording of years ago, is treated like any other.
+
+    `truths`, `restless`, `dues` and `due` say what need not be looked at: they follow from the rest and are not stored.
     """
 
-    __slots__ = ("by", "clock", "clock_wall", "gaps", "key", "labels", "sampled", "stream", "values", "windows")
+    __slots__ = (
+        "_values", "clock", "clock_wall", "dirty", "due", "dues", "gaps", "key", "labels", "looked", "name", "patience",
+        "plan", "ranked", "restless", "sampled", "silence", "truths", "unknown", "wakes", "windows",
+    )  # fmt: skip
 
-    def __init__(self, stream: str, by: tuple[str, ...], key: Key, now: int) -> None:
-        self.stream = stream
-        self.by = by
-        self.key = key
-        self.labels = dict(key.labels)
+    def __init__(self, name: TrackName, plan: TrackPlan | None, now: int) -> None:
+        self.name = name
+        self.plan = plan
+        self.key = name[2]
+        self.labels: Mapping[str, str] = dict(self.key.labels)
         self.clock = 0
         self.clock_wall = now
         self.sampled = False
-        self.values: Mapping[str, Value | None] = {}
+        self.dirty = False
+        self._values: Any = {}
+        self.silence = 0
+        """How long before the newest sample the one before it was, ns."""
         self.gaps: list[int] = []
-        self.windows: dict[str, SampleWindow] = {}
+        """The newest of those, where how often the key reports is not declared and matters."""
+        self.ranked: list[int] = []
+        """The same gaps, sorted."""
+        self.windows: tuple[SampleWindow, ...] = ()
+        """In the order of the plan's buffers."""
+        self.patience = -1
+        """After a silence of that many ns, time alone may have changed something; -1: not worked out yet."""
+        self.truths: tuple[Truth, ...] | None = None
+        """Of the plan's conditions, when each rule last looked at them."""
+        self.unknown = False
+        """Is one of them unknown?"""
+        self.restless: set[int] = set()
+        """Rules, by index, that changed when they last looked: the same truths might change them again."""
+        self.dues: dict[int, int] = {}
+        """Rule index → the event time at which a hold of it is over."""
+        self.due = NEVER
+        self.wakes = False
+        """Is the engine going to be woken for this track?"""
+        self.looked = 0
+        """Up to which event time rules have looked as time passed; a sample may be measured before that."""
+
+    @property
+    def values(self) -> Mapping[str, Value | None]:
+        """The newest sample's values by field."""
+        if not isinstance(self._values, dict):
+            self._values = self.plan.values_of(self._values) if self.plan else {}
+        found: dict[str, Value | None] = self._values
+        return found
 
     def clock_at(self, now: int) -> int:
         """The key's event time when our clock shows `now`; it never goes back."""
@@ -68,35 +102,49 @@ class Track:
         """Our clock when the key's clock will show `event_time`."""
         return self.clock_wall + (event_time - self.clock)
 
-    def sample(self, at: int, now: int, labels: dict[str, str], values: Mapping[str, Value | None]) -> None:
-        """Take in a reading at event time `at` >= clock."""
-        if self.sampled and at > self.clock:
-            self.gaps.append(at - self.clock)
-            del self.gaps[:-GAPS_KEPT]
-        self.clock, self.clock_wall, self.sampled = at, now, True
+    def sample(self, at: int, wall: int, labels: Mapping[str, str], values: Any) -> None:
+        """Take in a reading at event time `at` >= clock; `wall` is our clock when the key's clock shows `at`."""
+        self.silence = at - self.clock if self.sampled else 0
+        if self.silence and self.plan is not None and self.plan.gap_factors:
+            self.note_gap(self.silence)
+        self.clock, self.clock_wall, self.sampled = at, wall, True
         self.labels = labels
-        self.values = values
+        self._values = values
+
+    def note_gap(self, gap: int) -> None:
+        """Keep up how far apart samples are."""
+        self.gaps.append(gap)
+        insort(self.ranked, gap)
+        if len(self.gaps) > GAPS_KEPT:
+            del self.ranked[bisect_left(self.ranked, self.gaps.pop(0))]
 
     def interval(self, declared: int | None) -> int | None:
         """How often the key reports, ns: as declared, else the median of its last gaps, else None."""
         if declared is not None:
             return declared
-        return median_low(self.gaps) if len(self.gaps) >= 2 else None
+        return self.ranked[(len(self.ranked) - 1) // 2] if len(self.ranked) >= 2 else None
 
     def max_gap(self, declared: int | None) -> int | None:
         interval = self.interval(declared)
         return None if interval is None else max(MAX_GAP_INTERVALS * interval, SECOND)
 
+    def forget_looks(self) -> None:
+        """Have every rule look again at the next sample."""
+        self.truths, self.patience = None, -1
+        self.dues.clear()
+        self.due = NEVER
+
     def state(self) -> TrackState:
-        windows = {name: window.state() for name, window in self.windows.items()}
+        names = [buffer.name for buffer in self.plan.buffers] if self.plan else []
+        windows = {name: window.state() for name, window in zip(names, self.windows, strict=True)}
         return TrackState(
-            self.labels, self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled
+            dict(self.labels), self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled
         )
 
     def restore(self, state: TrackState) -> None:
-        """Become what was stored; the windows are those that exist now."""
+        """Become what was stored; the windows are those of the plan."""
         self.labels, self.clock, self.clock_wall = state.labels, state.clock, state.clock_wall
-        self.values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
-        for name, window in self.windows.items():
-            if name in state.windows:
-                self.windows[name] = SampleWindow(window.duration, state.windows[name])
+        self._values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
+        self.ranked = sorted(self.gaps)
+        buffers = self.plan.buffers if self.plan else ()
+        self.windows = tuple(SampleWindow(buffer.duration, state.windows.get(buffer.name)) for buffer in buffers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, TypeAlias
@@ -196,6 +197,13 @@ class DeviceState:
     body: dict[str, Any]
 
 
+Origin: TypeAlias = tuple[str, Key, Callable[[Any], dict[str, Any]]]
+"""Of a sample: the stream, the key of all its captures, and what turns its values into a dictionary."""
+
+Sample: TypeAlias = tuple[Origin, int, int, Any]
+"""A message that was applied: where it came from, its event time, when it came (ns), its values as decoded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A message that was applied, decoded: for charts, off the hot path. `at` is event time."""
@@ -227,12 +235,20 @@ class Decision:
     commands: list[CommandChange] = field(default_factory=list)
     ledger: list[LedgerChange] = field(default_factory=list)
     devices: list[DeviceState] = field(default_factory=list)
-    readings: list[Reading] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list, compare=False)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     """(counter, label) → how many: received, applied, duplicate, late, bad values, unknown, rule errors …"""
     changed: bool = False
     """Did the input change what must be remembered? A tick that did not need not be journaled."""
+
+    @property
+    def readings(self) -> list[Reading]:
+        """The samples, readable."""
+        return [
+            Reading(stream, key, at, received, values_of(values))
+            for (stream, key, values_of), at, received, values in self.samples
+        ]
 
     def count(self, counter: str, label: str = "", by: int = 1) -> None:
         self.counts[counter, label] = self.counts.get((counter, label), 0) + by

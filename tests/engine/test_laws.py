@@ -62,7 +62,9 @@ def _run(feed: list[tuple[int, str, Any, Any, Any, bool]], *, repeat: bool, **op
 @settings(max_examples=150, deadline=None)
 @given(_feed)
 def test_the_same_input_gives_the_same_decisions(feed: Any) -> None:
-    assert _run(feed, repeat=False).decisions == _run(feed, repeat=False).decisions
+    one, other = _run(feed, repeat=False).decisions, _run(feed, repeat=False).decisions
+    assert one == other
+    assert [decision.readings for decision in one] == [decision.readings for decision in other]
 
 
 @settings(max_examples=100, deadline=None)  # each restart loads the rules again

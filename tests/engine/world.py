@@ -43,15 +43,24 @@ OVERHEAT = """
 class World:
     """One engine. `restart_every` puts it through its store after that many journaled inputs."""
 
-    def __init__(self, rules: str, *, dry_run: bool = False, restart_every: int | None = None) -> None:
-        self.engine = Engine()
+    def __init__(
+        self,
+        rules: str,
+        *,
+        dry_run: bool = False,
+        restart_every: int | None = None,
+        fused: bool = True,
+        stream: str = STREAM,
+    ) -> None:
+        self._fused = fused
+        self.engine = Engine(fused=fused)
         self.now = START
         self.sequence = 0
         self.seq = 0
         self.decisions: list[Decision] = []
         self._restart_every = restart_every
         self._parts: dict[str, bytes] = {}
-        self.put(Reload({"rules.yaml": STREAM + rules}, dry_run))
+        self.put(Reload({"rules.yaml": stream + rules}, dry_run))
 
     def put(self, value: Input) -> Decision:
         value = decode_input(encode_input(value))  # as the journal would give it back
@@ -70,7 +79,7 @@ class World:
                 self._parts.pop(name, None)
             else:
                 self._parts[name] = body
-        self.engine = Engine()
+        self.engine = Engine(fused=self._fused)
         self.engine.restore(self._parts)
 
     def send(self, at: float, device: str = "b1", site: str = "A", lag: float = 0.0, **values: Any) -> Decision:

@@ -14,8 +14,6 @@ import msgspec
 
 from iotrules.engine import Engine
 from iotrules.engine.effects import WireAnswer
-from iotrules.engine.plan import compile_rules
-from iotrules.engine.state import State
 from iotrules.model.decisions import (
     AlertState,
     CommandChange,
@@ -123,27 +121,6 @@ def _take(waiting: deque[Sent], upto: int) -> list[Sent]:
     return taken
 
 
-class _GivenRules(State):
-    """A state whose rules were checked (or mutated) before, instead of being read from the files each time."""
-
-    def __init__(self, rules: RuleSet) -> None:
-        super().__init__()
-        self._given = rules
-
-    def load(self, files: Reload) -> None:
-        self.plan = compile_rules(self._given)
-        self.files = files
-        self.mark(("files", ""))
-
-
-class _EngineOn(Engine):
-    """The engine, on rules that are given to it."""
-
-    def __init__(self, rules: RuleSet) -> None:
-        super().__init__()
-        self._state = _GivenRules(rules)
-
-
 class _Entry(NamedTuple):
     """A row of the journal."""
 
@@ -158,12 +135,16 @@ class _World:
         self._case = case
         self._rules = rules
         self._handlers = handlers
-        self._engine: Engine = _EngineOn(rules)
+        self._engine = Engine(self._given)
         self._now = case.start
         self._sequence = 0
         self._journal: list[_Entry] = []
         self._parts: dict[str, bytes] = {}
         self._put(Reload(dict(texts)))
+
+    def _given(self, _: Reload) -> RuleSet:
+        """Rules that were checked (or mutated) before, instead of being read from the files each time."""
+        return self._rules
 
     def send_all(self, sent: Iterable[Sent]) -> None:
         """Each message when its time has come; timers before it fire."""
@@ -190,7 +171,7 @@ class _World:
         latest = {(change.rule, change.key): change.after for change in self.run.transitions}
         self.run.restarted |= {(rule, state) for (rule, _), state in latest.items()}
         self._now = self._case.start + restart.end
-        self._engine = _EngineOn(self._rules)
+        self._engine = Engine(self._given)
         self._engine.restore(self._parts)
         for entry in self._journal:
             self._engine.process(decode_input(entry.body), entry.now, entry.sequence)

@@ -1,0 +1,52 @@
+"""What is kept of a key's samples for the windows that its rules look through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from iotrules.engine.windows import FOREVER, MAX_SAMPLES
+from iotrules.language.unparse import unparse
+from iotrules.model.expression import Clock, Expression, Lag, Statistic, Window, windows
+from iotrules.model.times import duration_words
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A sample window that a track keeps; aggregates over the same argument and duration share it.
+
+    It holds at most `keep` samples: none for what looks at the clock only. With `fold` a sample is what the function
+    made of it and of the one before.
+    """
+
+    name: str
+    argument: Expression
+    duration: int
+    keep: int = MAX_SAMPLES
+    fold: Statistic | None = None
+    span: int = 0
+
+
+def buffer_of(window: Window) -> Buffer:
+    """What has to be kept for one window."""
+    inner = unparse(window.argument)
+    match window.kind:
+        case Statistic.STREAK | Statistic.EWMA as kind:
+            return Buffer(unparse(window), window.argument, FOREVER, 1, kind, window.duration)
+        case Statistic.DELTA | Statistic.CHANGED | Statistic.AGE:
+            return Buffer(f"{inner}, newest", window.argument, FOREVER, 2)
+        case Lag(steps=steps):
+            return Buffer(f"{inner}, newest", window.argument, FOREVER, steps + 1)
+        case Clock():
+            return Buffer(unparse(window), window.argument, FOREVER, 0)
+    return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration)
+
+
+def buffers_of(conditions: Iterable[Expression]) -> tuple[Buffer, ...]:
+    """Each once, as deep as the condition that looks back farthest needs it."""
+    found: dict[str, Buffer] = {}
+    for buffer in (buffer_of(window) for condition in conditions for window in windows(condition)):
+        known = found.get(buffer.name)
+        if known is None or known.keep < buffer.keep:
+            found[buffer.name] = buffer
+    return tuple(found.values())

@@ -1,0 +1,230 @@
+"""The generated function of a stream: from the bytes of an ordinary message to what its rules have to decide.
+
+It takes a message that its decoder reads, that is newer than all before it of its source, and next in its count; all
+else it leaves, untouched, to the careful way. Of the rules it looks at the truths alone: where they are what they were
+when each rule last looked and nothing changed, and no hold is over, there is nothing to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from iotrules.engine.buffers import Buffer
+from iotrules.engine.decode import MAX_PAYLOAD
+from iotrules.engine.decoder import FAILURES, Decoder
+from iotrules.engine.folds import fold
+from iotrules.engine.functions import DomainError
+from iotrules.engine.fuse.emit import Emitter, Operand
+from iotrules.engine.fuse.writing import Writer
+from iotrules.engine.sources import ALL_CAME
+from iotrules.model.expression import Expression, Window, fields
+from iotrules.model.rules import Stream
+
+_ARGUMENTS = "source, payload, received, now, samples, touched, moment"
+
+
+class Keyed(Protocol):
+    """What is asked of a plan for one way in which a stream's messages are keyed."""
+
+    @property
+    def stream(self) -> Stream: ...
+    @property
+    def by(self) -> tuple[str, ...]: ...
+    @property
+    def buffers(self) -> tuple[Buffer, ...]: ...
+    @property
+    def places(self) -> dict[Window, int]: ...
+    @property
+    def conditions(self) -> tuple[Expression, ...]: ...
+    @property
+    def hears_again(self) -> bool: ...
+    @property
+    def gap_factors(self) -> tuple[tuple[float, int], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The function, its text, and how many messages it took since somebody last looked (`tally[0]`)."""
+
+    take: Callable[..., bool]
+    code: str
+    tally: list[int]
+
+
+def fuse(decoder: Decoder, tracks: Sequence[Keyed]) -> Fused:
+    """The function for a stream whose rules are kept in these ways."""
+    writer = Writer()
+    tally = [0]
+    writer.bound |= {"decode": decoder.decode, "FAILURES": FAILURES, "Fault": DomainError, "tally": tally, "fold": fold}
+    writer.bound["ALL_CAME"] = ALL_CAME
+    with writer.block(f"def take({_ARGUMENTS}):"):
+        _open(writer, decoder)
+        _refuse_what_is_not_next(writer, decoder)
+        _body(writer, decoder, tracks)
+    code = writer.text()
+    namespace = dict(writer.bound)
+    exec(compile(code, f"<{decoder.stream.name}>", "exec"), namespace)  # noqa: S102 - our own text: see the house rule
+    return Fused(namespace["take"], code, tally)
+
+
+def _open(writer: Writer, decoder: Decoder) -> None:
+    with writer.block(f"if len(payload) > {MAX_PAYLOAD}:"):
+        writer.line("return False")
+    with writer.block("try:"):
+        with writer.block("if not payload.isascii():"):
+            writer.line("payload.decode()")
+        writer.line("m = decode(payload)")
+    with writer.block("except FAILURES:"):
+        writer.line("return False")
+
+
+def _refuse_what_is_not_next(writer: Writer, decoder: Decoder) -> None:
+    time = decoder.stream.time
+    writer.line("newest = source.watermark")
+    if time is None:
+        writer.line("at = newest + received - source.wall if received > source.wall else newest")
+    else:
+        writer.line(f"at = m.{decoder.time} * {decoder.scale}" if decoder.scale != 1 else f"at = m.{decoder.time}")
+        with writer.block(f"if at <= newest or at > received + {time.ahead}:"):
+            writer.line("return False")
+    if decoder.ids:
+        head = "".join(f"m.{place}, " for place in decoder.ids[:-1])
+        writer.line(f"number = m.{decoder.ids[-1]}")
+        with writer.block(f"if number != source.top + 1 or ({head}) != source.head:"):
+            writer.line("return False")
+
+
+def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
+    """Loads and arguments first: a fault in them leaves the message untouched."""
+    if tracks:
+        writer.line(f"{''.join(f't{index}, ' for index in range(len(tracks)))}= source.tracks")
+        writer.line("labels = source.labels")
+    for index, track in enumerate(tracks):
+        shared = set(track.by) < set(track.stream.captures)
+        writer.line(f"at{index} = at" + (f" if at >= t{index}.clock else t{index}.clock" if shared else ""))
+    local = _load_fields(writer, decoder, tracks)
+    emitters = [Emitter(writer, local, _window_reader(writer, index, track)) for index, track in enumerate(tracks)]
+    arguments = _arguments(writer, emitters, tracks)
+    _take_in(writer, decoder)
+    for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
+        _sample(writer, index, track, emitter, arguments[index])
+    writer.line("tally[0] += 1")
+    writer.line("return True")
+
+
+def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> dict[str, str]:
+    """A local variable for each field that something reads."""
+    nodes = [node for track in tracks for node in (*track.conditions, *(buffer.argument for buffer in track.buffers))]
+    read = frozenset[str]().union(*(fields(node) for node in nodes))
+    local = {}
+    for index, (name, place) in enumerate(decoder.fields.items()):
+        if name in read:
+            local[name] = f"f{index}"
+            writer.line(f"f{index} = m.{place}  # {name}")
+    return local
+
+
+def _window_reader(writer: Writer, index: int, track: Keyed) -> Callable[[Window], str]:
+    def read(window: Window) -> str:
+        place = track.places[window]
+        return f"w{index}_{place}.value({writer.bind(window.kind)}, at{index}, {window.min_samples})"
+
+    return read
+
+
+def _arguments(writer: Writer, emitters: list[Emitter], tracks: Sequence[Keyed]) -> list[list[Operand]]:
+    """What goes into the windows, worked out before anything is changed."""
+    if not any(buffer.keep for track in tracks for buffer in track.buffers):
+        return [[] for _ in tracks]
+    with writer.block("try:"):
+        writer.line("pass")
+        found = [
+            [emitter.value(buffer.argument) for buffer in track.buffers if buffer.keep]
+            for emitter, track in zip(emitters, tracks, strict=True)
+        ]
+    with writer.block("except Fault:"):
+        writer.line("return False")
+    return found
+
+
+def _take_in(writer: Writer, decoder: Decoder) -> None:
+    """From here on the message is taken."""
+    writer.line("source.watermark = at")
+    writer.line("source.wall = received")
+    if decoder.ids:
+        writer.line("source.top = number")
+        writer.line("source.came = (source.came << 1 | 1) & ALL_CAME")
+    elif decoder.time is not None:
+        writer.line("source.last = payload")
+    with writer.block("if not source.dirty:"):
+        writer.line("source.dirty = True")
+        writer.line("touched.append(source)")
+    writer.line("samples.append((source.origin, at, received, m))")
+
+
+def _sample(writer: Writer, index: int, track: Keyed, emitter: Emitter, arguments: list[Operand]) -> None:
+    t, at = f"t{index}", f"at{index}"
+    with writer.block(f"if {at} - {t}.clock > {t}.patience or {t}.due < {at}:"):
+        writer.line(f"moment.catch_up({t}, {at} - 1, moment)")
+    if track.gap_factors:
+        _note_gap(writer, t, at, track.gap_factors)
+    if track.hears_again:
+        writer.line(f"{t}.silence = {at} - {t}.clock")
+    writer.line(f"{t}.clock = {at}")
+    writer.line(f"{t}.clock_wall = now")
+    writer.line(f"{t}.labels = labels")
+    writer.line(f"{t}._values = m")
+    with writer.block(f"if not {t}.dirty:"):
+        writer.line(f"{t}.dirty = True")
+        writer.line(f"touched.append({t})")
+    if track.buffers:
+        _fill_windows(writer, index, track, arguments)
+    _decide(writer, index, track, emitter)
+
+
+def _note_gap(writer: Writer, t: str, at: str, factors: tuple[tuple[float, int], ...]) -> None:
+    """Keep up how often the key reports; where that shortens what silence is allowed, say so."""
+    with writer.block(f"if {at} > {t}.clock:"):
+        writer.line(f"{t}.note_gap({at} - {t}.clock)")
+        writer.line(f"gap = {t}.ranked[(len({t}.ranked) - 1) // 2]")
+        shortened = " or ".join(f"{factor!r} * gap < {t}.patience > {least}" for factor, least in factors)
+        with writer.block(f"if {shortened}:"):
+            writer.line(f"moment.impatient({t}, moment)")
+
+
+def _fill_windows(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) -> None:
+    names = "".join(f"w{index}_{place}, " for place in range(len(track.buffers)))
+    writer.line(f"{names}= t{index}.windows")
+    given = iter(arguments)
+    for place, buffer in enumerate(track.buffers):
+        if buffer.keep:
+            _add(writer, f"w{index}_{place}", f"at{index}", buffer, next(given))
+
+
+def _add(writer: Writer, window: str, at: str, buffer: Buffer, argument: Operand) -> None:
+    value = argument.text
+    if buffer.fold is not None:
+        value = f"fold({writer.bind(buffer.fold)}, {window}.newest, {at}, {value}, {buffer.span})"
+    word = "if"
+    if argument.unknown:
+        with writer.block(f"if {argument.text} is None:"):
+            writer.line(f"{window}.skip()")
+        word = "elif"
+    with writer.block(f"{word} not {window}.add({at}, {value}, {buffer.keep}):"):
+        writer.line(f"moment.decision.count('window_overflow', {writer.bind(buffer.name)})")
+
+
+def _decide(writer: Writer, index: int, track: Keyed, emitter: Emitter) -> None:
+    t, v = f"t{index}", f"v{index}"
+    with writer.block("try:"):
+        truths = [emitter.value(condition) for condition in track.conditions]
+        writer.line(f"{v} = ({''.join(f'{truth.text}, ' for truth in truths)})")
+    with writer.block("except Fault:"):
+        writer.line(f"{v} = None")
+    at = f"at{index}"
+    with writer.block(f"if {v} != {t}.truths or {at} >= {t}.due or {t}.restless or {at} < {t}.looked or {v} is None:"):
+        writer.line(f"moment.settle({t}, {v}, moment)")
+    with writer.block(f"elif {t}.unknown:"):
+        writer.line(f"moment.unknowns({t}, moment)")

@@ -1,0 +1,31 @@
+"""The input that is being decided on, and what a generated function asks for where it can't go on alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iotrules.engine.state import State
+from iotrules.engine.tracks import Track
+from iotrules.model.decisions import Decision
+from iotrules.model.expression import Truth
+
+Truths = tuple[Truth, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Our clock, the journal's sequence, where the outcome goes; and the engine's ways for what is not ordinary."""
+
+    now: int
+    sequence: int
+    decision: Decision
+    state: State
+    settle: Callable[[Track, Truths, Moment], None]
+    """Decide on the rules whose truths changed, or whose time has come, at the key's newest sample."""
+    catch_up: Callable[[Track, int, Moment], None]
+    """Let the key's time pass up to an event time."""
+    impatient: Callable[[Track, Moment], None]
+    """The key reports more often than before: shorten what silence is allowed."""
+    unknowns: Callable[[Track, Moment], None]
+    """Count the conditions that are as unknown as they were."""

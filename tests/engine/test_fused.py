@@ -1,0 +1,155 @@
+"""The generated functions decide what the plain interpreter decides, for any rules and any feed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iotrules.model.decisions import Decision
+from iotrules.model.inputs import Arrival, Messages
+from iotrules.model.times import MILLISECOND, SECOND
+from tests.engine.world import START, STREAM, World
+
+STREAMS = {
+    "declared": STREAM,
+    "no interval": STREAM.replace("    interval: 10s\n", ""),
+    "no id": STREAM.replace("    id: [boot, seq]\n", ""),
+    "no time": STREAM.replace("    time: {field: ts, format: unix_ms, ahead: 10s}\n", ""),
+    "read by hand": STREAM.replace("unix_ms", "iso8601"),
+    "nested": STREAM.replace("temp: {unit: degC,", "temp: {path: motor.temp, unit: degC,"),
+}
+
+_numbers = st.sampled_from([
+    "temp", "pressure", "avg(temp, 45s)", "max(temp, 30s)", "min(pressure, 25s)", "prev(temp)", "lag(temp, 2)",
+    "delta(temp)", "sum(pressure, 1m)", "p90(temp, 40s)", "temp - avg(temp, 1m, min_samples=2)", "10 * pressure",
+    "abs(temp - 80)", "temp / pressure", "range(temp, 50s)", "ewma(temp, 20s)", "max(temp, 70)",
+    "sqrt(pressure / 1 bar - 3)",
+])  # fmt: skip
+_limits = st.sampled_from(["70", "75", "80", "85", "5", "0"])
+_comparisons = st.builds("{} {} {}".format, _numbers, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), _limits)
+_others = st.sampled_from([
+    'fan == "running"', 'fan in ["stopped"]', 'device == "b1"', "has(temp)", "changed(fan)", "60 < temp < 90",
+    "streak(temp > 80) >= 3", "share(temp > 80, 40s) > 50%", "times(temp > 85, 1m) >= 2", "age(temp) > 15",
+    "stuck(temp, 30s)", "count(temp, 30s) < 2", "slope(pressure, 1m) < -1 bar/min", 'starts_with(device, "b")',
+])  # fmt: skip
+
+
+def _deeper(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    joined = st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner)
+    return joined | inner.map("not ({})".format)
+
+
+_conditions = st.recursive(_comparisons | _others, _deeper, max_leaves=4)
+_holds = st.sampled_from(["0s", "10s", "25s", "2 * interval"])
+
+
+@st.composite
+def _rule(draw: st.DrawFn, name: str) -> str:
+    by = draw(st.sampled_from(["", ", by: [site]", ", by: []"]))
+    kind = draw(st.sampled_from(["plain", "plain", "plain", "ladder", "absent"]))
+    if kind == "absent":
+        return f"  {name}: {{absent: env{by}, for: {draw(st.sampled_from(['25s', '3 * interval']))}}}\n"
+    missing = draw(st.sampled_from(["hold", "'false'", "'true'", "error"]))
+    head = f"  {name}:\n    from: env\n    missing: {missing}\n" + (f"    {by[2:]}\n" if by else "")
+    conditions = (
+        _conditions.map(lambda text: text.replace('device == "b1"', "has(fan)").replace("device", "fan"))
+        if by
+        else _conditions
+    )
+    if kind == "ladder":
+        levels = [(level, draw(conditions), draw(_holds)) for level in ("minor", "critical")]
+        body = "".join(f"      {level}: {{when: '{when}', for: {hold}}}\n" for level, when, hold in levels)
+        end = draw(st.sampled_from(["", f"    clear: {{when: '{draw(conditions)}', for: 10s}}\n"]))
+        return f"{head}    levels:\n{body}{end}"
+    clear = draw(st.sampled_from(["", f"    clear: {{when: '{draw(conditions)}', for: {draw(_holds)}}}\n"]))
+    return f"{head}    when: '{draw(conditions)}'\n    for: {draw(_holds)}\n{clear}"
+
+
+@st.composite
+def _rules(draw: st.DrawFn) -> str:
+    return "".join(draw(_rule(f"r{index}")) for index in range(draw(st.integers(1, 4))))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """`after` seconds since the one before; measured `lag` seconds before it came."""
+
+    after: int
+    device: str
+    lag: int
+    values: tuple[Any, ...]
+    twice: bool
+    spoiled: bool
+
+
+_sent = st.builds(
+    Sent,
+    st.sampled_from([0, 1, 5, 10, 10, 10, 10, 11, 35]),
+    st.sampled_from(["b1", "b1", "b2"]),
+    st.sampled_from([0, 0, 0, 3, 20, -30]),
+    st.tuples(
+        st.sampled_from([None, 60, 70, 75.5, 80, 85, 86, 90, 90, "hot", 999]),
+        st.sampled_from([None, 0, 2, 5, 7.5]),
+        st.sampled_from(["running", "stopped", None]),
+    ),
+    st.booleans(),
+    st.integers(0, 15).map(lambda number: number == 0),
+)
+_feeds = st.lists(_sent, max_size=16)
+
+
+def _play(stream: str, rules: str, feed: list[Sent], **options: Any) -> World:
+    world = World(rules, stream=STREAMS[stream], **options)
+    at = 0
+    for seq, sent in enumerate(feed):
+        at += sent.after
+        world.pass_time(at)
+        payload = b"not json" if sent.spoiled else _payload(stream, at, seq, sent)
+        arrival = Arrival(f"site/A/dev/{sent.device}/env", payload, world.now)
+        world.put(Messages((arrival, arrival) if sent.twice else (arrival,)))
+    world.pass_time(at + 65)
+    return world
+
+
+def _payload(stream: str, at: int, seq: int, sent: Sent) -> bytes:
+    temp, pressure, fan = sent.values
+    measured = (START + (at - sent.lag) * SECOND) // MILLISECOND
+    body: dict[str, Any] = {"ts": measured, "boot": "x", "seq": seq, "temp": temp, "pressure": pressure, "fan": fan}
+    if stream == "nested":
+        body["motor"] = {"temp": body.pop("temp")}
+    return json.dumps(body).encode()
+
+
+def _decided(world: World) -> list[tuple[Any, ...]]:
+    """Of messages all; of ticks what they changed, since looks that change nothing may share a tick or not."""
+    return [_told(decision) for decision in world.decisions if decision.changed]
+
+
+def _told(decision: Decision) -> tuple[Any, ...]:
+    if ("received", "") in decision.counts:
+        return decision, decision.readings
+    return decision.transitions, decision.effects
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@settings(max_examples=30, deadline=None)
+@given(_rules(), _feeds)
+def test_generated_code_and_interpreter_decide_alike(stream: str, rules: str, feed: list[Sent]) -> None:
+    generated, interpreted = _play(stream, rules, feed), _play(stream, rules, feed, fused=False)
+    assert generated.history() == interpreted.history()
+    assert generated.effects() == interpreted.effects()
+    assert _decided(generated) == _decided(interpreted)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@settings(max_examples=12, deadline=None)
+@given(_rules(), _feeds, st.integers(1, 7))
+def test_generated_code_forgets_nothing_over_a_restart(stream: str, rules: str, feed: list[Sent], every: int) -> None:
+    torn, interpreted = _play(stream, rules, feed, restart_every=every), _play(stream, rules, feed, fused=False)
+    assert torn.history() == interpreted.history()
+    assert torn.effects() == interpreted.effects()
