@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from iotrules.engine.windows import FOREVER, MAX_SAMPLES
+from iotrules.engine.drift import Drift
+from iotrules.engine.windows import FOREVER, MAX_SAMPLES, SampleWindow, WindowState
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Clock, Expression, Lag, Statistic, Window, windows
 from iotrules.model.times import duration_words
@@ -33,6 +34,8 @@ def buffer_of(window: Window) -> Buffer:
     match window.kind:
         case Statistic.STREAK | Statistic.EWMA as kind:
             return Buffer(unparse(window), window.argument, FOREVER, 1, kind, window.duration)
+        case Statistic.DRIFT:
+            return Buffer(unparse(window), window.argument, FOREVER, 1, Statistic.DRIFT)
         case Statistic.DELTA | Statistic.CHANGED | Statistic.AGE:
             return Buffer(f"{inner}, newest", window.argument, FOREVER, 2)
         case Lag(steps=steps):
@@ -40,6 +43,12 @@ def buffer_of(window: Window) -> Buffer:
         case Clock():
             return Buffer(unparse(window), window.argument, FOREVER, 0)
     return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration)
+
+
+def new_buffer(buffer: Buffer, state: WindowState | None = None) -> SampleWindow | Drift:
+    """What keeps the buffer's samples: empty, or as it was stored."""
+    kind = Drift if buffer.fold is Statistic.DRIFT else SampleWindow
+    return kind(buffer.duration, state)
 
 
 def buffers_of(conditions: Iterable[Expression]) -> tuple[Buffer, ...]:

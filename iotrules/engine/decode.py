@@ -144,7 +144,8 @@ def _iso8601(raw: Any) -> int | None:
         delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds * 1_000
+    at = (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds * 1_000
+    return at if _EARLIEST < at < _LATEST else None
 
 
 def _json_type(document: object) -> str:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from iotrules.engine.functions import DomainError, call
+from iotrules.engine.functions import DomainError, apply
 from iotrules.model.expression import (
     And,
     Arithmetic,
@@ -136,7 +136,7 @@ def _function(node: Function, scope: Scope) -> Value | None:
     if node.name == "has":
         return True
     try:
-        return call(node.name, values)
+        return apply(node, values)
     except DomainError as error:
         scope.faults.append(str(error))
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from iotrules.engine.neighbours import Sample
+from iotrules.engine.samples import Sample
 from iotrules.model.expression import Statistic, Value
 
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from iotrules.model.expression import Value
-
-EARTH_RADIUS = 6_371_008.8
-"""Metres: the mean radius R1 of the IUGG."""
+from iotrules.engine.places import distance, inside, on_earth
+from iotrules.language.patterns import MAX_TEXT, found
+from iotrules.model.expression import Function, Value
 
 
 class DomainError(ArithmeticError):
     """A function of values that it is not defined for."""
+
+
+def apply(node: Function, values: list[Value]) -> Value:
+    """The function's value for its arguments' values, as `call`; `inside` looks at its zone as well."""
+    if node.zone is None:
+        return call(node.name, values)
+    lat, lon = map(float, values)
+    if not on_earth(lat, lon):
+        raise DomainError("a zone and a place that is not on Earth")
+    return inside(node.zone.shape, lat, lon)
 
 
 def call(name: str, values: list[Value]) -> Value:
@@ -59,13 +68,15 @@ def _mod(value: float, divisor: float) -> float:
 
 
 def _distance(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
-    """Great-circle distance in metres of two places in degrees (haversine on a sphere: within 0.6 %)."""
-    if max(abs(lat), abs(other_lat)) > 90 or max(abs(lon), abs(other_lon)) > 180:
+    if not on_earth(lat, lon) or not on_earth(other_lat, other_lon):
         raise DomainError("the distance of a place that is not on Earth")
-    one, other = math.radians(lat), math.radians(other_lat)
-    across = math.sin(math.radians(other_lon - lon) / 2) ** 2
-    chord = math.sin((other - one) / 2) ** 2 + math.cos(one) * math.cos(other) * across
-    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, chord)))
+    return distance(lat, lon, other_lat, other_lon)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    if len(text) > MAX_TEXT:
+        raise DomainError("a text too long for a pattern")
+    return found(text, pattern)
 
 
 _OF_NUMBERS: dict[str, Callable[..., float]] = {
@@ -87,4 +98,5 @@ _OF_TEXT: dict[str, Callable[..., Value]] = {
     "ends_with": str.endswith,
     "contains": str.__contains__,
     "lower": str.lower,
+    "matches": _matches,
 }

@@ -11,6 +11,7 @@ from iotrules.engine import commands
 from iotrules.engine.buffers import Buffer
 from iotrules.engine.decode import MAX_PAYLOAD, decode_object, digest_of, identity, read_fields, read_time
 from iotrules.engine.decoder import decode_whole
+from iotrules.engine.drift import Drift
 from iotrules.engine.evaluate import Scope, evaluate
 from iotrules.engine.folds import fold
 from iotrules.engine.moment import Moment
@@ -160,7 +161,7 @@ def track_of(state: State, plan: TrackPlan, source: Source, now: int) -> Track:
     return state.track((plan.stream.name, plan.by, key), now)
 
 
-def _keep(buffer: Buffer, window: SampleWindow, at: int, value: Value | None, moment: Moment) -> None:
+def _keep(buffer: Buffer, window: SampleWindow | Drift, at: int, value: Value | None, moment: Moment) -> None:
     if value is None:
         window.skip()
         return

@@ -1,67 +1,51 @@
-"""Mean and variance of a sliding window without ever subtracting, so that nothing cancels and nothing drifts.
+"""Mean and variance of a window without ever subtracting, so that nothing cancels and nothing drifts.
 
-Two stacks: the samples to leave next lie under suffix aggregates made once, the later ones under one running aggregate.
-Source: Welford 1962 for adding a sample, Chan, Golub and LeVeque 1983 for joining two sets.
+Two stacks, as in `aspects`. Source: Welford 1962 for adding a sample, Chan, Golub and LeVeque 1983 for joining sets.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from array import array
 
-
-class Spread(NamedTuple):
-    """Number of samples, their mean, and the sum of their squared distances from it."""
-
-    size: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-
-    def plus(self, other: Spread) -> Spread:
-        size = self.size + other.size
-        if not self.size or not other.size:
-            return other if other.size else self
-        apart = other.mean - self.mean
-        return Spread(
-            size,
-            self.mean + apart * (other.size / size),
-            self.squares + other.squares + apart * apart * (self.size / size * other.size),
-        )
-
-    def deviation(self) -> float | None:
-        """The sample standard deviation (divided by n - 1); None with fewer than two samples."""
-        return math.sqrt(self.squares / (self.size - 1)) if self.size > 1 else None
+from iotrules.engine.samples import Log
 
 
 class Moments:
-    """The spread of a queue of values, O(1) amortised. The same values and `front` give the same floats."""
+    """Number, mean and sum of squared distances from the mean, of either part of the log."""
 
-    def __init__(self, values: Sequence[float], front: int) -> None:
-        self._front: list[Spread] = []
-        self._back: list[float] = list(values[front:])
-        self._newer = Spread()
-        self._lay(values[:front])
-        for value in self._back:
-            self._newer = self._newer.plus(Spread(1, value))
+    __slots__ = ("below_means", "below_squares", "newer_mean", "newer_squares", "seen", "turns")
 
-    def push(self, value: float) -> None:
-        self._back.append(value)
-        self._newer = self._newer.plus(Spread(1, value))
+    def __init__(self, log: Log) -> None:
+        self.turns = log.turns
+        self.below_means, self.below_squares = array("d", [0.0]), array("d", [0.0])
+        mean = squares = 0.0
+        for size, value in enumerate(reversed(log.values[log.head : log.stacked]), start=1):
+            apart = value - mean
+            mean += apart / size
+            squares += apart * (value - mean)
+            self.below_means.append(mean)
+            self.below_squares.append(squares)
+        self.newer_mean = self.newer_squares = 0.0
+        self.seen = log.stacked
 
-    def pop(self) -> None:
-        """Let the oldest value go."""
-        if not self._front:
-            self._lay(self._back)
-            self._back, self._newer = [], Spread()
-        self._front.pop()
+    def spread(self, log: Log, head: int) -> tuple[float, float]:
+        """Mean and standard deviation (divided by n - 1) of the samples from `head` on; there are at least two."""
+        if self.seen != len(log.values):
+            self._take(log)
+        older, newer = log.stacked - head, len(log.values) - log.stacked
+        mean, squares, size = self.newer_mean, self.newer_squares, older + newer
+        if older:
+            below = self.below_means[older]
+            apart = mean - below
+            squares += self.below_squares[older] + apart * apart * (older / size * newer)
+            mean = below + apart * (newer / size)
+        return mean, math.sqrt(squares / (size - 1))
 
-    def spread(self) -> Spread:
-        return self._front[-1].plus(self._newer) if self._front else self._newer
-
-    def _lay(self, values: Sequence[float]) -> None:
-        """The oldest comes to lie on top, with the spread of itself and all under it."""
-        below = Spread()
-        for value in reversed(values):
-            below = Spread(1, value).plus(below)
-            self._front.append(below)
+    def _take(self, log: Log) -> None:
+        mean, squares = self.newer_mean, self.newer_squares
+        for index in range(self.seen, len(log.values)):
+            apart = log.values[index] - mean
+            mean += apart / (index - log.stacked + 1)
+            squares += apart * (log.values[index] - mean)
+        self.newer_mean, self.newer_squares, self.seen = mean, squares, len(log.values)

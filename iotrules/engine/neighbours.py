@@ -1,75 +1,81 @@
-"""What is known of a sliding window from its neighbouring samples: changes, time that was true, growth of a counter.
+"""What is known of a window from its neighbouring samples: changes, time that was true, growth of a counter.
 
-House rule: whole nanoseconds and correctly rounded sums only, so that the history of the window leaves no trace.
+House rule: whole numbers, and correctly rounded sums of what is asked for, so that nothing drifts.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from array import array
+from bisect import bisect_right
+from itertools import accumulate
+from operator import ne
 
-from iotrules.model.expression import Value
-
-Sample = tuple[int, Value]
-"""Event time in ns, and the value."""
+from iotrules.engine.samples import Log
 
 
-class Neighbours:
-    """Kept up as pairs of samples come in and, oldest first, go out. O(1) each."""
+class Changes:
+    """`upto[i]`: how many samples of the log up to the one at `i` differ from the one before them."""
 
-    __slots__ = ("_changes", "_resets", "_true")
+    __slots__ = ("turns", "upto")
 
-    def __init__(self) -> None:
-        self._changes = 0
-        self._true = 0
-        self._resets: deque[float] = deque()
+    def __init__(self, log: Log) -> None:
+        self.turns = log.turns
+        self.upto: array[int] = array("q", accumulate(map(ne, log.values, log.values[1:]), initial=0))
 
-    def join(self, earlier: Sample, later: Sample) -> None:
-        """The two are neighbours now."""
-        if earlier[1] is True:
-            self._true += later[0] - earlier[0]
-        if earlier[1] != later[1]:
-            self._changes += 1
-            if _fell(earlier[1], later[1]):
-                self._resets.append(float(earlier[1]))
+    def count(self, log: Log, head: int) -> int:
+        """Samples from `head` on that differ from the one before, be that still in the window or not."""
+        values, upto = log.values, self.upto
+        while len(upto) < len(values):
+            upto.append(upto[-1] + bool(values[len(upto)] != values[len(upto) - 1]))
+        return upto[-1] - upto[head - 1 if head else 0]
 
-    def part(self, earlier: Sample, later: Sample) -> None:
-        """The earlier one leaves."""
-        if earlier[1] is True:
-            self._true -= later[0] - earlier[0]
-        if earlier[1] != later[1]:
-            self._changes -= 1
-            if _fell(earlier[1], later[1]):
-                self._resets.popleft()
 
-    def changes(self, before: Sample | None, first: Sample | None) -> int:
-        """Samples that differ from the one before them, be it still in the window or not."""
-        entered = first is not None and before is not None and before[1] != first[1]
-        return self._changes + entered
+class Held:
+    """`upto[i]`: the ns before the sample at `i` for which the samples of the log were true."""
 
-    def stuck(self, before: Sample | None, first: Sample) -> bool | None:
-        """Did nothing change? None if no sample from before the window says what held when it began."""
-        if self.changes(before, first):
-            return False
-        return None if before is None else True
+    __slots__ = ("turns", "upto")
 
-    def share(self, before: Sample | None, first: Sample, last: Sample, begin: int, at: int) -> float | None:
-        """Time true of the time that is known, each sample holding until the next; None if that is no time."""
-        begin = first[0] if before is None else begin
-        held = self._true
-        if last[1] is True:
-            held += at - last[0]
-        if before is not None and before[1] is True:
-            held += first[0] - begin
+    def __init__(self, log: Log) -> None:
+        self.turns = log.turns
+        self.upto = array("q", [0])
+
+    def share(self, log: Log, head: int, begin: int, at: int) -> float | None:
+        """Of the time from `begin` that is known, how much was true; None if no time is."""
+        times, values, upto = log.times, log.values, self.upto
+        while len(upto) < len(values):
+            last = len(upto) - 1
+            upto.append(upto[last] + (times[last + 1] - times[last] if values[last] else 0))
+        held = upto[-1] - upto[head] + (at - times[-1] if values[-1] else 0)
+        if not head:
+            begin = times[0]
+        elif values[head - 1]:
+            held += times[head] - begin
         return held / (at - begin) if at > begin else None
 
-    def increase(self, first: Sample, last: Sample) -> float | None:
-        """Of a counter: where it fell, it began anew at 0. None if the number is too large."""
+
+class Falls:
+    """Where a counter fell, and from which value: there it began anew at 0."""
+
+    __slots__ = ("places", "seen", "tops", "turns")
+
+    def __init__(self, log: Log) -> None:
+        self.turns = log.turns
+        self.places: list[int] = []
+        self.tops: list[float] = []
+        self.seen = 1
+
+    def increase(self, log: Log, head: int) -> float | None:
+        """From the sample at `head` to the newest; None if the number is too large. O(falls) where it fell."""
+        values = log.values
+        for place in range(self.seen, len(values)):
+            if values[place] < values[place - 1]:
+                self.places.append(place)
+                self.tops.append(values[place - 1])
+        self.seen = len(values)
+        if not self.places or self.places[-1] <= head:
+            return float(values[-1] - values[head])
         try:
-            return math.fsum((float(last[1]), -float(first[1]), *self._resets))
+            return math.fsum((values[-1], -values[head], *self.tops[bisect_right(self.places, head) :]))
         except OverflowError:
             return None
-
-
-def _fell(earlier: Value, later: Value) -> bool:
-    return isinstance(earlier, float) and isinstance(later, float) and later < earlier

@@ -5,10 +5,10 @@ from __future__ import annotations
 from iotrules.engine.alerts import rest, withdraw
 from iotrules.engine.decode import digest_of
 from iotrules.engine.moment import Moment
-from iotrules.engine.plan import TrackPlan
+from iotrules.engine.plan import Plan, TrackPlan
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.model.expression import fields
+from iotrules.model.expression import Expression, fields
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import Stream
 
@@ -26,7 +26,7 @@ def reload(files: Reload, moment: Moment) -> None:
         reason = "the rule was removed" if successor is None else "the rule's condition was changed"
         withdraw(compiled, reason, moment)
     _rebuild_sources(state, before.set.streams)
-    _rebuild_tracks(state, before.set.streams)
+    _rebuild_tracks(state, before)
     schedule_all(state)
 
 
@@ -48,16 +48,18 @@ def _rebuild_sources(state: State, before: dict[str, Stream]) -> None:
             again.restore(source.state(digest_of))
 
 
-def _rebuild_tracks(state: State, before: dict[str, Stream]) -> None:
+def _rebuild_tracks(state: State, before: Plan) -> None:
     """Keep for each key what the rules now read of it."""
     streams = state.plan.set.streams
     for name, track in list(state.tracks.items()):
         del state.tracks[name]
         state.mark(("track", name))
-        old, new = before.get(name[0]), streams.get(name[0])
+        old, new = before.set.streams.get(name[0]), streams.get(name[0])
         plan = state.plan.tracks.get((name[0], name[1]))
         if old and new and plan and _same_stream(old, new):
-            _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new), plan)
+            was = before.tracks.get((name[0], name[1]))
+            kept = {buffer.name: buffer.argument for buffer in was.buffers} if was else {}
+            _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new), plan, kept)
 
 
 def _same_stream(old: Stream | None, new: Stream | None) -> bool:
@@ -69,11 +71,13 @@ def _changed_fields(old: Stream, new: Stream) -> frozenset[str]:
     return frozenset(field.name for field in set(old.fields) ^ set(new.fields))
 
 
-def _carry_over(track: Track, before: Track, changed: frozenset[str], plan: TrackPlan) -> None:
-    """Take over what was kept for a key, but for what came from fields that mean something else now."""
+def _carry_over(
+    track: Track, before: Track, changed: frozenset[str], plan: TrackPlan, kept: dict[str, Expression]
+) -> None:
+    """Take over what was kept for a key, but for what came from fields or zones that mean something else now."""
     stored = before.state()
     stored.values = {name: value for name, value in stored.values.items() if name not in changed}
     for buffer in plan.buffers:
-        if fields(buffer.argument) & changed:
+        if fields(buffer.argument) & changed or kept.get(buffer.name) != buffer.argument:
             stored.windows.pop(buffer.name, None)
     track.restore(stored)

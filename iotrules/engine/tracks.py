@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from iotrules.engine.buffers import new_buffer
+from iotrules.engine.drift import Drift
 from iotrules.engine.windows import SampleWindow, WindowState
 from iotrules.model.decisions import Key
 from iotrules.model.expression import Truth, Value
@@ -68,7 +70,7 @@ class Track:
         """The newest of those, where how often the key reports is not declared and matters."""
         self.ranked: list[int] = []
         """The same gaps, sorted."""
-        self.windows: tuple[SampleWindow, ...] = ()
+        self.windows: tuple[SampleWindow | Drift, ...] = ()
         """In the order of the plan's buffers."""
         self.patience = -1
         """After a silence of that many ns, time alone may have changed something; -1: not worked out yet."""
@@ -147,4 +149,4 @@ class Track:
         self._values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
         self.ranked = sorted(self.gaps)
         buffers = self.plan.buffers if self.plan else ()
-        self.windows = tuple(SampleWindow(buffer.duration, state.windows.get(buffer.name)) for buffer in buffers)
+        self.windows = tuple(new_buffer(buffer, state.windows.get(buffer.name)) for buffer in buffers)

@@ -24,6 +24,7 @@ from iotrules.language.syntax import (
     Syntax,
     Unary,
 )
+from iotrules.language.tokens import ESCAPE
 from iotrules.language.typed import A, Checker, Scope, Typed, fit_pair, need, settled
 from iotrules.language.words import CLOCKS, FUNCTIONS, LATER, NEWEST, SUPPORTED, WINDOWS
 from iotrules.model.expression import (
@@ -70,7 +71,7 @@ def _need_condition(checker: Checker, typed: Typed) -> None:
 def _check(checker: Checker, syntax: Syntax) -> Typed:
     match syntax:
         case Literal():
-            return _literal(syntax)
+            return _literal(checker, syntax)
         case Name():
             return _name(checker, syntax)
         case Call():
@@ -90,15 +91,36 @@ def _check(checker: Checker, syntax: Syntax) -> Typed:
     assert_never(syntax)
 
 
-def _literal(syntax: Literal) -> Typed:
+def _literal(checker: Checker, syntax: Literal) -> Typed:
     match syntax.kind:
         case "text":
-            return Typed(Text(str(syntax.value)), _TEXT, Measure(), syntax.start)
+            _check_escapes(checker, syntax)
+            return _text(syntax)
         case "flag":
             return Typed(Flag(bool(syntax.value)), _FLAG, Measure(), syntax.start)
     value = float(syntax.value)
     measure = Measure() if syntax.kind == "number" else Measure(pending=syntax)
     return Typed(Number(value, syntax.text), _NUMBER, measure, syntax.start)
+
+
+def _text(syntax: Literal) -> Typed:
+    return Typed(Text(str(syntax.value)), _TEXT, Measure(), syntax.start)
+
+
+def _check_escapes(checker: Checker, syntax: Literal) -> None:
+    for escape in ESCAPE.finditer(syntax.text):
+        if escape[1] not in "\\\"'":
+            hint = "a backslash may stand before a quote or a backslash only"
+            checker.wrong(syntax.start + escape.start(), "an unknown escape in a text", hint)
+
+
+def _argument(checker: Checker, syntax: Call, index: int) -> Typed:
+    """A pattern keeps its backslashes: `\\d` and `\\\\d` are both a digit."""
+    argument = syntax.arguments[index]
+    pattern = syntax.function == "matches" and index == 1
+    if pattern and isinstance(argument, Literal) and argument.kind == "text":
+        return _text(argument)
+    return _check(checker, argument)
 
 
 def _name(checker: Checker, syntax: Name) -> Typed:
@@ -121,7 +143,8 @@ def _name(checker: Checker, syntax: Name) -> Typed:
 def _call(checker: Checker, syntax: Call) -> Typed:
     name = syntax.function
     if name in FUNCTIONS and not _over_time(syntax):
-        return check_function(checker, syntax, [_check(checker, argument) for argument in syntax.arguments])
+        arguments = [_argument(checker, syntax, index) for index in range(len(syntax.arguments))]
+        return check_function(checker, syntax, arguments)
     if name in WINDOWS | NEWEST | CLOCKS:
         return _series(checker, syntax)
     if name in LATER:

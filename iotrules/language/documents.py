@@ -39,6 +39,12 @@ class StreamDocument(_Document):
     fields: dict[str, FieldDocument | None] = Field(default_factory=dict)
 
 
+class ZoneDocument(_Document):
+    center: list[float] | None = None
+    radius: str | float | None = None
+    polygon: list[list[float]] | None = None
+
+
 class CommandsDocument(_Document):
     topic: str
     ack: str

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from iotrules.language import units
+from iotrules.language.patterns import PatternError, compiled
 from iotrules.language.quantities import Measure
 from iotrules.language.syntax import Call
 from iotrules.language.typed import Checker, Typed, fit_pair, need, settled
-from iotrules.model.expression import FieldRef, Flag, Function, Number
+from iotrules.model.expression import FieldRef, Flag, Function, Number, Text
 from iotrules.model.rules import FieldType
+from iotrules.model.zones import Circle, Zone
+from iotrules.yamlfile import nearest, quoted
 
 _NUMBER, _TEXT, _FLAG = FieldType.NUMBER, FieldType.TEXT, FieldType.FLAG
 _MANY = 99
@@ -28,9 +31,11 @@ _USAGE: dict[str, tuple[int, int, str]] = {
     "contains": (2, 2, 'contains(x, "text")'),
     "lower": (1, 1, "lower(x)"),
     "has": (1, 1, "has(x)"),
+    "matches": (2, 2, 'matches(x, "^b[0-9]+$")'),
     "distance": (4, 4, "distance(lat, lon, 52.5, 13.4)"),
+    "inside": (3, 3, 'inside(lat, lon, "zone")'),
 }
-_TEXTUAL = frozenset({"starts_with", "ends_with", "contains", "lower"})
+_TEXTUAL = frozenset({"starts_with", "ends_with", "contains", "lower", "matches"})
 _BARE = frozenset({"sqrt", "log", "exp"})
 
 
@@ -56,11 +61,15 @@ def _typed(checker: Checker, syntax: Call, arguments: list[Typed]) -> Typed:
     name = syntax.function
     if name == "has":
         return _has(checker, syntax, arguments[0])
+    if name == "inside":
+        return _inside(checker, syntax, arguments)
     wanted = _TEXT if name in _TEXTUAL else _NUMBER
     what = "text" if wanted is _TEXT else "numbers"
     fine = [need(checker, argument, wanted, f"{name}() takes {what}") for argument in arguments]
     if not all(fine):
         return Typed(Flag(False), None, Measure(), syntax.start, reads=True)
+    if name == "matches":
+        _check_pattern(checker, arguments[1])
     if wanted is _TEXT:
         return _call(syntax, arguments, _TEXT if name == "lower" else _FLAG, Measure())
     if name in _BARE:
@@ -105,14 +114,53 @@ def _fit(checker: Checker, lead: Typed, argument: Typed) -> Typed:
     return argument if argument is lead else fit_pair(checker, lead, argument)[1]
 
 
+def _check_pattern(checker: Checker, pattern: Typed) -> None:
+    if not isinstance(pattern.node, Text):
+        checker.wrong(pattern.start, "matches() takes its pattern as a text in quotes", 'write matches(x, "^b[0-9]+$")')
+        return
+    try:
+        compiled(pattern.node.value)
+    except PatternError as error:
+        checker.wrong(pattern.start, str(error), error.hint)
+
+
+def _inside(checker: Checker, syntax: Call, arguments: list[Typed]) -> Typed:
+    """The zone is a constant: what it looks like is known when the rule is loaded."""
+    fine = [need(checker, argument, _NUMBER, "inside() takes numbers") for argument in arguments[:2]]
+    zone = _zone(checker, arguments[2])
+    if not all(fine) or zone is None:
+        return Typed(Flag(False), None, Measure(), syntax.start, reads=True)
+    places = _degrees(checker, syntax, arguments[:2])
+    reads = any(place.reads for place in places)
+    return Typed(Function("inside", tuple(place.node for place in places), zone), _FLAG, Measure(), syntax.start, reads)
+
+
+def _zone(checker: Checker, given: Typed) -> Zone | None:
+    if not isinstance(given.node, Text):
+        checker.wrong(given.start, "inside() takes a zone as a text in quotes", 'write inside(lat, lon, "zone")')
+        return None
+    name, zones = given.node.value, checker.scope.zones
+    if name not in zones:
+        hint = f"zones: {', '.join(sorted(zones)) or 'none is declared'}"
+        checker.wrong(given.start, f"unknown zone {quoted(name)}{nearest(name, zones)}", hint)
+    elif zones[name] is None:
+        return Zone(name, Circle((0.0, 0.0), 1.0))  # it has problems of its own: let the rest be checked
+    return zones.get(name)
+
+
 def _place(checker: Checker, syntax: Call, arguments: list[Typed]) -> Typed:
     """Latitudes and longitudes in degrees; the result is in metres."""
+    return _call(syntax, _degrees(checker, syntax, arguments), _NUMBER, Measure(unit="m", kind="interval"))
+
+
+def _degrees(checker: Checker, syntax: Call, arguments: list[Typed]) -> list[Typed]:
+    """Latitude and longitude in turn."""
     degrees = Measure(unit="deg", kind="interval")
     places = [settled(checker, argument, degrees) for argument in arguments]
-    for place, limit in zip(places, (90, 180, 90, 180), strict=True):
-        unit = place.measure.unit
+    for index, place in enumerate(places):
+        unit, limit = place.measure.unit, 180 if index % 2 else 90
         if unit and not units.same(unit, "deg"):
-            checker.wrong(place.start, f"distance() takes degrees, this is in {unit}")
+            checker.wrong(place.start, f"{syntax.function}() takes degrees, this is in {unit}")
         if isinstance(place.node, Number) and abs(place.node.value) > limit:
             checker.wrong(place.start, f"{place.node.text} is no place on Earth", f"{-limit} to {limit} degrees")
-    return _call(syntax, places, _NUMBER, Measure(unit="m", kind="interval"))
+    return places

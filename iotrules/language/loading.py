@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from iotrules.language.checking import check_condition
 from iotrules.language.parts import Part
 from iotrules.language.rules import Surroundings, build_rule
 from iotrules.language.streams import build_commands, build_stream, refuse_overlaps
 from iotrules.language.typed import Scope
+from iotrules.language.zones import build_zone
 from iotrules.model.errors import FileError, Problem, RuleError
 from iotrules.model.expression import Expression
 from iotrules.model.rules import RuleSet, Stream
+from iotrules.model.zones import Zone
 from iotrules.yamlfile import Mapping as MappingNode
 from iotrules.yamlfile import Node, Place, Scalar, Source, describe, nearest, parse, quoted
 
-_SECTIONS = ("streams", "commands", "rules")
+_SECTIONS = ("streams", "zones", "commands", "rules")
 _ENOUGH = 200
 
 
@@ -30,14 +33,15 @@ def load_files(files: Mapping[str, str]) -> RuleSet:
     """All rule files (name → text) as one set. RuleError carries every problem, in reading order."""
     problems: list[Problem] = []
     parsed = [file for name, text in files.items() if (file := _parse(name, text, problems))]
-    parts = {section: _unique(_parts(parsed, section, problems), section) for section in ("streams", "rules")}
+    parts = {section: _unique(_parts(parsed, section, problems), section) for section in ("streams", "zones", "rules")}
     streams = {name: build_stream(part) for name, part in _until_enough(parts["streams"], problems)}
     known = {name: stream for name, stream in streams.items() if stream}
     declared = _commands_part(parsed, problems)
     commands = build_commands(declared) if declared else None
     with_parts = [(parts["streams"][name], stream) for name, stream in known.items()]
     refuse_overlaps(with_parts, (declared, commands) if declared and commands else None)
-    around = Surroundings(streams, commands, declared is not None)
+    zones = {name: build_zone(part) for name, part in _until_enough(parts["zones"], problems)}
+    around = Surroundings(streams, commands, declared is not None, zones)
     rules = {name: build_rule(part, around) for name, part in _until_enough(parts["rules"], problems)}
     if problems:
         order = {name: index for index, name in enumerate(files)}
@@ -111,9 +115,11 @@ def _commands_part(files: list[_File], problems: list[Problem]) -> Part | None:
     return found
 
 
-def check_expression(text: str, stream: Stream, file: str = "<condition>") -> Expression:
+def check_expression(
+    text: str, stream: Stream, file: str = "<condition>", zones: Mapping[str, Zone] = MappingProxyType({})
+) -> Expression:
     """The checked tree of one condition over a stream. RuleError with every problem, placed in `text`."""
-    scope = Scope(stream.name, {field.name: field for field in stream.fields}, stream.captures)
+    scope = Scope(stream.name, {field.name: field for field in stream.fields}, stream.captures, zones=zones)
     when, problems = check_condition(text, scope)
     if when is None or problems:
         source = Source.of(text, file)

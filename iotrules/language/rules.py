@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iotrules.language.checking import check_condition
 from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
@@ -32,6 +32,7 @@ from iotrules.model.rules import (
     Stream,
 )
 from iotrules.model.times import DAY
+from iotrules.model.zones import Zone
 from iotrules.yamlfile import Mapping as MappingNode
 from iotrules.yamlfile import check_node, nearest, node_at, quoted
 
@@ -48,6 +49,7 @@ class Surroundings:
     streams: Mapping[str, Stream | None]
     commands: CommandTopics | None
     commands_declared: bool
+    zones: Mapping[str, Zone | None] = field(default_factory=dict)
 
 
 def build_rule(part: Part, around: Surroundings) -> Rule | None:
@@ -65,7 +67,7 @@ def build_rule(part: Part, around: Surroundings) -> Rule | None:
 def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
     stream = _stream(part, document, around)
     by = _by(part, document, stream)
-    scope = _scope(stream, by) if stream else None
+    scope = _scope(stream, by, around) if stream else None
     body = _body(part, document, scope)
     steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by if stream else None)
     if stream is None or scope is None or body is None:
@@ -136,9 +138,9 @@ def _by(part: Part, document: RuleDocument, stream: Stream | None) -> tuple[str,
     return tuple(document.by)
 
 
-def _scope(stream: Stream, by: tuple[str, ...]) -> Scope:
+def _scope(stream: Stream, by: tuple[str, ...], around: Surroundings) -> Scope:
     others = tuple(name for name in stream.captures if name not in by)
-    return Scope(stream.name, {field.name: field for field in stream.fields}, by, others)
+    return Scope(stream.name, {field.name: field for field in stream.fields}, by, others, around.zones)
 
 
 def _body(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | Ladder | Absence | None:

@@ -19,9 +19,11 @@ from iotrules.language.documents import (
     StepDocument,
     StreamDocument,
     TimeDocument,
+    ZoneDocument,
 )
 from iotrules.language.steps import MAX_STEPS
 from iotrules.language.words import BUILT_IN_SLOTS, KEYWORDS, LATER, NAMESPACES, SUPPORTED
+from iotrules.language.zones import MAX_CORNERS, ZONE_NAME
 
 Schema = dict[str, Any]
 
@@ -150,6 +152,31 @@ _STREAM: Schema = {
         },
         _no_word(_WORDS | BUILT_IN_SLOTS),
     ),
+}
+
+_PLACE: Schema = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": 2,
+    "maxItems": 2,
+}
+
+_CIRCLE: Schema = {"center": {"type": "array"}, "radius": {"type": "string"}}
+
+_ZONE: Schema = {
+    "center": {
+        "description": "The middle of a circle: [latitude, longitude] in degrees.",
+        **_PLACE,
+        "type": ["array", "null"],
+    },
+    "radius": _text("How far the circle reaches: 200 m, 1.5 km.", rf"(?=[^1-9]*[1-9]){_NUMBER} \S+"),
+    "polygon": {
+        "description": "The corners of a polygon: [[latitude, longitude], …] in degrees; its border belongs to it.",
+        "type": ["array", "null"],
+        "items": _PLACE,
+        "minItems": 3,
+        "maxItems": MAX_CORNERS + 1,
+    },
 }
 
 _COMMANDS: Schema = {
@@ -283,6 +310,7 @@ KEYS: dict[type[BaseModel], Schema] = {
     TimeDocument: _TIME,
     FieldDocument: _FIELD,
     StreamDocument: _STREAM,
+    ZoneDocument: _ZONE,
     CommandsDocument: _COMMANDS,
     ClearDocument: _CLEAR_KEYS,
     LevelDocument: _LEVEL_KEYS,
@@ -302,8 +330,16 @@ def rule_file_schema() -> Schema:
         "then": _SILENCE,
         "else": _CONDITION,
     }
+    zone = {
+        "description": "A circle, or a polygon.",
+        **_object(_ZONE),
+        "if": {"required": ["polygon"], "properties": {"polygon": {"type": "array"}}},
+        "then": {"properties": {"center": _NOTHING, "radius": _NOTHING}},
+        "else": {"required": list(_CIRCLE), "properties": _CIRCLE},
+    }
     sections = {
         "streams": _named("What arrives, by name. All rule files share it.", stream, _no_word(_WORDS | NAMESPACES)),
+        "zones": _named('Places that conditions name, as in inside(lat, lon, "yard").', zone, ZONE_NAME),
         "commands": {
             "description": "How a device is told to do something, and answers. Once in all files.",
             **_object(_COMMANDS, required=["topic", "ack"]),

@@ -32,7 +32,7 @@ _OF_CONDITIONS = frozenset({Statistic.SHARE, Statistic.TIMES, Statistic.STREAK})
 _OF_ANYTHING = frozenset({
     WindowKind.COUNT, Statistic.CHANGES, Statistic.STUCK, Statistic.CHANGED, Statistic.AGE
 })  # fmt: skip
-_FLAGS = frozenset({Statistic.STUCK, Statistic.CHANGED})
+_FLAGS = frozenset({Statistic.STUCK, Statistic.CHANGED, Statistic.DRIFT})
 _COUNTS = frozenset({WindowKind.COUNT, Statistic.CHANGES, Statistic.TIMES, Statistic.STREAK})
 _PER_SECOND = frozenset({WindowKind.SLOPE, Statistic.RATE})
 _DIFFERENCES = frozenset({Statistic.STDDEV, Statistic.RANGE, Statistic.INCREASE, Statistic.DELTA})

@@ -20,7 +20,9 @@ _UNIT = re.compile(r" (?P<unit>[A-Za-z°µμΩ%][A-Za-z0-9°µμΩ%²³/·*^]*)"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SYMBOL = re.compile(r"==|!=|<=|>=|[<>+\-*/()\[\],=.]")
 _STRING = re.compile(r"""(["'])(?P<body>(?:\\.|(?!\1)[^\\])*)\1""", re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+"""In a text, a backslash stands before a quote or a backslash; in a pattern, before what the pattern needs."""
+
 _WRONG_SYMBOLS = {
     "%": ("there is no % operator", "a share is written without a space, as in 50%"),
     "&": ("there is no & operator", "write and"),
@@ -117,12 +119,8 @@ def _string(text: str, at: int) -> Token:
     if not found:
         raise ExpressionError(at, f"the text that begins with {text[at]} has no end", f"close it with {text[at]}")
     body = found["body"]
-    for escape in _ESCAPE.finditer(body):
-        if escape[1] not in "\\\"'":
-            hint = "a backslash may stand before a quote or a backslash only"
-            raise ExpressionError(at + 1 + escape.start(), "an unknown escape in a text", hint)
     for offset, character in enumerate(body):
         if not character.isprintable():
             raise ExpressionError(at + 1 + offset, f"the character U+{ord(character):04X} is not allowed in a text")
-    value = _ESCAPE.sub(r"\1", body)
+    value = ESCAPE.sub(lambda escape: escape[1] if escape[1] in "\\\"'" else escape[0], body)
     return Token("literal", found[0], at, Literal("text", value, "", found[0], at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from iotrules.language import units
@@ -9,6 +10,7 @@ from iotrules.language.quantities import Measure, fit
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.expression import Expression, Flag, Number
 from iotrules.model.rules import Field, FieldType
+from iotrules.model.zones import Zone
 
 A = {FieldType.NUMBER: "a number", FieldType.TEXT: "text", FieldType.FLAG: "true or false"}
 """Types in words."""
@@ -23,6 +25,8 @@ class Scope:
     labels: tuple[str, ...]
     other_labels: tuple[str, ...] = ()
     """Captures of the topic that the rule's `by` leaves out."""
+    zones: Mapping[str, Zone | None] = field(default_factory=dict)
+    """A zone is None if it is declared but has problems of its own."""
 
 
 @dataclass(frozen=True, slots=True)

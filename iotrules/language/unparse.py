@@ -57,8 +57,10 @@ def _text(node: Expression, canonical: bool) -> tuple[str, int]:
             return name, _VALUE
         case Window():
             return _window(node, canonical), _VALUE
-        case Function(name=name, arguments=arguments):
-            return f"{name}({', '.join(_write(argument, _OR, canonical) for argument in arguments)})", _VALUE
+        case Function(name=name, arguments=arguments, zone=zone):
+            words = [_write(argument, _OR, canonical) for argument in arguments]
+            words += [] if zone is None else [repr(zone.shape) if canonical else _quoted(zone.name)]
+            return f"{name}({', '.join(words)})", _VALUE
         case Negate(operand=operand):
             # A sign before a constant would become a part of it.
             inner = _write(operand, _VALUE + isinstance(operand, Number), canonical)

@@ -7,7 +7,7 @@ import re
 KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})
 FUNCTIONS = frozenset({
     "abs", "clamp", "round", "floor", "ceil", "sqrt", "log", "exp", "mod", "starts_with", "ends_with", "contains",
-    "lower", "has", "distance", "min", "max",
+    "lower", "has", "distance", "min", "max", "matches", "inside",
 })  # fmt: skip
 """Functions of present values. min and max with a duration are windows."""
 
@@ -17,12 +17,12 @@ WINDOWS = frozenset({
 })  # fmt: skip
 """Functions of the samples of the last time: a value or condition, then a duration."""
 
-NEWEST = frozenset({"prev", "lag", "delta", "changed", "age", "streak"})
+NEWEST = frozenset({"prev", "lag", "delta", "changed", "age", "streak", "drift"})
 """Functions of a key's newest samples."""
 
 CLOCKS = frozenset({"hour", "weekday"})
 SUPPORTED = FUNCTIONS | WINDOWS | NEWEST | CLOCKS
-LATER = frozenset({"any", "all", "anomaly", "drift", "outlier", "matches", "inside", "firing"})
+LATER = frozenset({"any", "all", "anomaly", "outlier", "firing"})
 NAMESPACES = frozenset({"attr", "state", "reported", "desired"})
 """What stands before a dot, beside the names of streams; no stream may be called so."""
 

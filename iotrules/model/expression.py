@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from iotrules.model.zones import Zone
+
 Value: TypeAlias = float | str | bool
 """What a field can hold. A missing value is None, and a condition over it is unknown (None too), never false."""
 
@@ -48,6 +50,7 @@ class Statistic(Enum):
     CHANGED = "changed"
     AGE = "age"
     STREAK = "streak"
+    DRIFT = "drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Clock:
 Aggregate: TypeAlias = WindowKind | Statistic | Rank | Lag | Clock
 """What a window node asks for; `value` is the function's name in a rule."""
 
-FROM_NEWEST = frozenset({Statistic.DELTA, Statistic.CHANGED, Statistic.AGE, Statistic.STREAK})
+FROM_NEWEST = frozenset({Statistic.DELTA, Statistic.CHANGED, Statistic.AGE, Statistic.STREAK, Statistic.DRIFT})
 """Statistics of the newest samples: they take no duration."""
 
 _LEAST = {
@@ -139,10 +142,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of its arguments' present values alone: `abs(temp - inlet)`, `starts_with(device, "b")`."""
+    """A function of its arguments' present values alone: `abs(temp - inlet)`, `starts_with(device, "b")`.
+
+    `zone` is where `inside` looks; it stands behind the arguments.
+    """
 
     name: str
     arguments: tuple[Expression, ...]
+    zone: Zone | None = None
 
 
 @dataclass(frozen=True, slots=True)

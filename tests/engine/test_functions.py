@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from iotrules.engine.evaluate import Scope, evaluate
 from iotrules.engine.explain import because, read_values
-from iotrules.engine.functions import EARTH_RADIUS
+from iotrules.engine.places import EARTH_RADIUS
 from iotrules.language import check_expression
 from iotrules.model.expression import Comparison, Expression, Value
 from tests.engine.world import World

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iotrules.engine.readers import reader
 from iotrules.engine.windows import FOREVER, MAX_SAMPLES, SampleWindow, WindowState
-from iotrules.model.expression import Aggregate, Clock, Lag, Rank, Statistic, Value
+from iotrules.model.expression import Aggregate, Clock, Lag, Rank, Statistic, Value, WindowKind
 from iotrules.model.inputs import Reload
 from iotrules.model.times import HOUR, SECOND
 from tests.engine.world import START, STREAM, World
@@ -25,6 +26,7 @@ OF_NUMBERS: list[Aggregate] = [
     Statistic.RATE, Statistic.INCREASE, Statistic.ZSCORE, Statistic.ROBUST_ZSCORE, Statistic.STUCK,
     Rank("median", 0.5), Rank("p95", 0.95), Rank("quantile", 0.0), Rank("quantile", 1.0),
 ]  # fmt: skip
+OF_ALL: list[Aggregate] = [*OF_NUMBERS, *WindowKind, Lag("lag", 2), Statistic.DELTA, Statistic.SHARE]
 GAPS = st.integers(0, 9)
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 3)) | st.integers(0, 3).map(float)
 FEED = st.lists(st.tuples(GAPS, NUMBERS), min_size=1, max_size=60)
@@ -120,13 +122,70 @@ def test_asking_changes_nothing_and_a_stored_window_goes_on_with_the_same_floats
     for at, value in _times(feed):
         silent.add(at * SECOND, value)
         asked.add(at * SECOND, value)
-        for kind in data.draw(st.lists(st.sampled_from(OF_NUMBERS), max_size=2)):
+        for kind in data.draw(st.lists(st.sampled_from(OF_ALL), max_size=2)):
             asked.value(kind, (at + data.draw(GAPS)) * SECOND, 1)
         if data.draw(st.booleans()):
             asked = SampleWindow(seconds * SECOND, _stored(asked.state()))
         assert asked.state() == silent.state()
-        for kind in OF_NUMBERS:
-            assert asked.value(kind, at * SECOND, 1) == silent.value(kind, at * SECOND, 1)
+        later = (at + data.draw(GAPS)) * SECOND
+        fresh = SampleWindow(seconds * SECOND, _stored(silent.state()))
+        for kind in OF_ALL:
+            assert asked.value(kind, at * SECOND, 1) == fresh.value(kind, at * SECOND, 1)
+            assert asked.value(kind, later, 1) == fresh.value(kind, later, 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(FEED, st.integers(1, 20), st.integers(2, 6), st.data())
+def test_a_window_with_a_bound_of_its_own_is_unknown_until_what_it_dropped_would_have_left(
+    feed: list[tuple[int, float]], seconds: int, keep: int, data: st.DataObject
+) -> None:
+    window, seen = SampleWindow(seconds * SECOND), list[int]()
+    cut_until = 0
+    for at, value in _times(feed):
+        whole = window.add(at * SECOND, value, keep)
+        seen.append(at)
+        held = [time for time in seen if time > at - seconds]
+        assert len(window) == min(len(held), keep)
+        assert whole == (len(held) <= keep)
+        if len(held) > keep:
+            cut_until = held[-keep - 1] + seconds
+        if data.draw(st.booleans()):
+            window = SampleWindow(seconds * SECOND, _stored(window.state()))
+        found = window.value(WindowKind.COUNT, at * SECOND, 0)
+        assert found == (None if at < cut_until else float(len(held)))
+
+
+def test_a_trend_on_a_large_value_far_from_the_first_sample_keeps_its_digits() -> None:
+    window = SampleWindow(60 * SECOND)
+    for at in range(0, 3600 * 24 * 400, 3600 * 24):  # once a day, and the window is a minute
+        window.add(at * SECOND, 1e12)
+    begun = 3600 * 24 * 400
+    for at in range(60):
+        window.add((begun + at) * SECOND, 1e12 + at / 1024)
+    assert window.value(WindowKind.SLOPE, (begun + 59) * SECOND, 2) == pytest.approx(1 / 1024, rel=1e-9)
+
+
+def test_samples_of_one_time_have_no_trend_and_no_rate() -> None:
+    window = _window([(3, 1.1), (3, 2.2), (3, 3.3)], 10)
+    assert window.value(WindowKind.SLOPE, 3 * SECOND, 2) is None
+    assert window.value(Statistic.RATE, 3 * SECOND, 2) is None
+
+
+def test_an_aspect_that_nobody_asks_for_costs_nothing() -> None:
+    window = _window([(at, float(at)) for at in range(500)], 60)
+    window.value(WindowKind.AVG, 499 * SECOND, 1)
+    made = [name for name in ("sums", "lows", "highs", "trend", "moments", "ranks", "changes", "held", "falls")
+            if getattr(window, name) is not None]  # fmt: skip
+    assert made == ["sums"]
+    assert len(window.times) <= 2 * len(window) + 1
+
+
+def test_a_reader_gives_what_value_gives() -> None:
+    window = _window([(at, float(at % 7)) for at in range(100)], 20)
+    for kind in OF_ALL:
+        assert reader(kind, 2)(window, 99 * SECOND) == window.value(kind, 99 * SECOND, 2)
+        assert reader(kind, 2)(window, 110 * SECOND) == window.value(kind, 110 * SECOND, 2)
+        assert reader(kind, 2)(window, 200 * SECOND) == window.value(kind, 200 * SECOND, 2)
 
 
 def _stored(state: WindowState) -> WindowState:
@@ -332,3 +391,13 @@ def test_a_run_that_was_stored_and_restored_equals_one_that_was_not(feed: Any, e
     whole, torn = _run(feed), _run(feed, restart_every=every)
     assert torn.history() == whole.history()
     assert [d.transitions for d in torn.decisions if d.changed] == [d.transitions for d in whole.decisions if d.changed]
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_of_another_age_is_no_event_time_and_harms_no_window(stamp: str) -> None:
+    world = World(_rule("avg(temp, 1m) > 25"))
+    stream = 'streams: {a: {topic: "a/{device}", time: {field: ts, format: iso8601}, fields: {temp: {}}}}\n'
+    world.put(Reload({"rules.yaml": stream + "rules: {r: {from: a, when: 'avg(temp, 1m) > 25'}}\n"}))
+    decision = world.raw("a/b1", f'{{"ts": "{stamp}", "temp": 30}}'.encode())
+    assert decision.counts["no_event_time", "a"] == 1
+    assert [change.rule for change in decision.transitions] == ["r"]

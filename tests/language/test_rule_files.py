@@ -219,7 +219,7 @@ def test_topics_and_commands_do_not_collide() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a rule file is a mapping with streams, commands, rules, not nothing"),
+        ("", "a rule file is a mapping with streams, zones, commands, rules, not nothing"),
         ("42", "a rule file is a mapping"),
         ("rule: {}", 'unknown key "rule": did you mean "rules"?'),
         ("rules: []", '"rules" must be a mapping of names, not a list'),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, assert_never
 
-from iotrules.engine.functions import DomainError, call
+from iotrules.engine.functions import DomainError, apply
 from iotrules.engine.fuse.writing import Writer
 from iotrules.model.expression import (
     And,
@@ -128,7 +128,7 @@ class Emitter:
         if node.name == "has":
             return self._assign(f"{arguments[0].text} is not None", unknown=False)
         given = ", ".join(argument.text for argument in arguments)
-        text = f"{self._writer.bind(call)}({self._writer.bind(node.name)}, [{given}])"
+        text = f"{self._writer.bind(apply)}({self._writer.bind(node)}, [{given}])"
         return self._unless(arguments, text)
 
     def _comparison(self, node: Comparison) -> Operand:

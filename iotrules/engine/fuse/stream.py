@@ -18,6 +18,7 @@ from iotrules.engine.folds import fold
 from iotrules.engine.functions import DomainError
 from iotrules.engine.fuse.emit import Emitter, Operand
 from iotrules.engine.fuse.writing import Writer
+from iotrules.engine.readers import reader
 from iotrules.engine.sources import ALL_CAME
 from iotrules.model.expression import Expression, Window, fields
 from iotrules.model.rules import Stream
@@ -128,8 +129,8 @@ def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> d
 
 def _window_reader(writer: Writer, index: int, track: Keyed) -> Callable[[Window], str]:
     def read(window: Window) -> str:
-        place = track.places[window]
-        return f"w{index}_{place}.value({writer.bind(window.kind)}, at{index}, {window.min_samples})"
+        found = writer.bind(reader(window.kind, window.min_samples))
+        return f"{found}(w{index}_{track.places[window]}, at{index})"
 
     return read
 

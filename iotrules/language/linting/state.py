@@ -11,9 +11,9 @@ from iotrules.model.rules import Ladder, Rule, RuleSet, Stream, rungs_of
 from iotrules.model.times import duration_words
 
 BYTES_OF_A_KEY = 6_000
-BYTES_OF_A_WINDOW = 2_400
-BYTES_OF_A_SAMPLE = 120
-"""As CPython 3.11 holds them: a time, a value, their pair, and up to three queues that it stands in."""
+BYTES_OF_A_WINDOW = 700
+BYTES_OF_A_SAMPLE = 34
+"""As CPython 3.11 holds them: a time, a value and one sum, and half as many again that have left already."""
 
 
 @dataclass(frozen=True, slots=True)
