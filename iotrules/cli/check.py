@@ -13,7 +13,7 @@ from iotrules.cli.reports import Entry, counted, format_option, report
 if TYPE_CHECKING:
     from iotrules.model.errors import Problem
     from iotrules.model.rules import RuleSet
-    from iotrules.yamlfile import Node, Scalar
+    from iotrules.yamlfile import Node
 
 _FUNCTION = "AWS::Serverless::Function"
 _HAS_PROBLEMS, _NOTHING_READ = 1, 3
@@ -122,30 +122,12 @@ def _function_names(logical_id: str, resource: Node) -> Iterator[str]:
 
 
 def _undeclared(files: Mapping[str, str], declared: frozenset[str], template: str) -> list[Problem]:
-    """A problem for every `invoke:` of a function that the template does not declare."""
-    from iotrules.model.errors import FileError
-    from iotrules.yamlfile import Source, nearest, parse, quoted
+    """A problem for every function that rules name and the template does not declare."""
+    from iotrules.language.invocations import invoked
+    from iotrules.yamlfile import nearest, quoted
 
-    problems: list[Problem] = []
-    for file, text in files.items():
-        try:
-            invoked = list(_invoked(parse(text, file)))
-        except FileError:
-            continue  # load_files has said so already
-        for node in invoked:
-            if node.text not in declared:
-                message = f"{template} declares no function {quoted(node.text)}{nearest(node.text, declared)}"
-                problems.append(Source.of(text, file).problem(node.place, message))
-    return problems
-
-
-def _invoked(root: Node) -> Iterator[Scalar]:
-    from iotrules.yamlfile import Mapping, Scalar, Sequence, node_at
-
-    rules = node_at(root, ["rules"])
-    for _, rule in rules.entries if isinstance(rules, Mapping) else ():
-        steps = node_at(rule, ["do"])
-        for step in steps.items if isinstance(steps, Sequence) else ():
-            name = node_at(step, ["invoke"])
-            if isinstance(name, Scalar) and isinstance(name.value, str):
-                yield name
+    return [
+        source.problem(node.place, f"{template} declares no function {quoted(node.text)}{nearest(node.text, declared)}")
+        for source, node in invoked(files)
+        if node.text not in declared
+    ]

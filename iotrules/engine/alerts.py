@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from iotrules.engine.conditions import Outcome, count_unknown, hold_due, next_due, observe
+from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
 from iotrules.engine.evaluate import truth
 from iotrules.engine.explain import read_values
@@ -156,11 +157,11 @@ def _as_time_passes(compiled: CompiledRule, track: Track, rule_state: RuleState,
     return changed
 
 
-def withdraw(compiled: CompiledRule, reason: str, moment: Moment) -> None:
-    """End what a rule has open, since the rule is not what it was. Its steps do not run."""
+def withdraw(compiled: CompiledRule, reason: str, moment: Moment, *, keep: Rule | None = None) -> None:
+    """End what a rule has open, since the rule is not what it was. Its steps do not run. Not for keys of `keep`."""
     rule, state = compiled.rule, moment.state
     for (name, key), rule_state in state.rules.items():
-        if name != rule.name:
+        if name != rule.name or (keep is not None and covers(keep, key)):
             continue
         if rule_state.active:
             at = (rule.stream, rule.by, key)

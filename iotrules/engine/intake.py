@@ -140,6 +140,7 @@ def _remember(source: Source, parsed: Parsed, arrival: Arrival) -> int:
 def _sample(plan: TrackPlan, source: Source, at: int, values: dict[str, Value | None], moment: Moment) -> None:
     """One sample for the key of one way of keying, and all rules that look at it."""
     track = track_of(moment.state, plan, source, moment.now)
+    plan = track.plan or plan
     moment.state.mark(("track", track.name))
     if track.sampled:
         at = max(at, track.clock)

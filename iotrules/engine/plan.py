@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from iotrules.engine.buffers import Buffer, buffer_of, buffers_of
+from iotrules.engine.covered import covers
 from iotrules.engine.decoder import Decoder, decoder_of
 from iotrules.engine.fuse import Fused, fuse
 from iotrules.engine.route import Router
 from iotrules.engine.sources import values_as_they_are
-from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track
+from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track, TrackName
 from iotrules.engine.wakeups import every_and_horizon
 from iotrules.model.decisions import Decision
 from iotrules.model.expression import Expression, Window, windows
@@ -33,7 +34,7 @@ class CompiledRule:
     """Is a hold given in reporting intervals?"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrackPlan:
     """One way in which a stream's messages are keyed, with what has to be kept for each key."""
 
@@ -85,16 +86,29 @@ class StreamPlan:
     tracks: tuple[TrackPlan, ...]
     decoder: Decoder | None
     values_of: Callable[[Any], dict[str, Any]]
-    fused: Fused | None
+    fused: bool
+    """Are there to be generated functions?"""
+    made: dict[tuple[TrackPlan, ...], Fused] = field(default_factory=dict)
+    busy: list[tuple[tuple[TrackPlan, ...], list[int]]] = field(default_factory=list)
+    """What took in messages since somebody last counted, and how many."""
+
+    def taker(self, tracks: tuple[TrackPlan, ...]) -> Callable[..., bool] | None:
+        """The generated function for sources whose tracks have these plans; None where there is to be none."""
+        if not self.fused or self.decoder is None:
+            return None
+        found = self.made.get(tracks)
+        if found is None:
+            found = self.made[tracks] = fuse(self.decoder, tracks, self.busy)
+        return found.take
 
     def count_taken(self, decision: Decision) -> None:
-        """Count what the generated function took in since the last call."""
-        if self.fused is None or not self.fused.tally[0]:
-            return
-        taken, self.fused.tally[0] = self.fused.tally[0], 0
-        decision.count("applied", self.stream.name, taken)
-        for track in self.tracks:
-            track.count_evaluations(decision, taken)
+        """Count what generated functions took in since the last call."""
+        for tracks, tally in self.busy:
+            taken, tally[0] = tally[0], 0
+            decision.count("applied", self.stream.name, taken)
+            for track in tracks:
+                track.count_evaluations(decision, taken)
+        self.busy.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,22 @@ class Plan:
     streams: dict[str, StreamPlan]
     router: Router
     set: RuleSet
+    narrowed: dict[tuple[TrackPlan, tuple[int, ...]], TrackPlan] = field(default_factory=dict)
+    """For keys that not all rules look at, by the indexes of those that do."""
+
+    def track_for(self, name: TrackName) -> TrackPlan | None:
+        """What has to be kept for one key."""
+        whole = self.tracks.get(name[:2])
+        if whole is None:
+            return None
+        looking = tuple(index for index, compiled in enumerate(whole.rules) if covers(compiled.rule, name[2]))
+        if len(looking) == len(whole.rules):
+            return whole
+        found = self.narrowed.get((whole, looking))
+        if found is None:
+            members = [whole.rules[index] for index in looking]
+            found = self.narrowed[whole, looking] = _track_plan(whole.stream, whole.by, members, whole.values_of)
+        return found
 
 
 def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
@@ -124,8 +154,7 @@ def _stream_plan(
     values_of = values_as_they_are if decoder is None else decoder.values_of
     keyed = [(by, members) for (name, by), members in grouped.items() if name == stream.name]
     tracks = tuple(_track_plan(stream, by, members, values_of) for by, members in keyed)
-    made = fuse(decoder, tracks) if fused and decoder is not None else None
-    return StreamPlan(stream, tracks, decoder, values_of, made)
+    return StreamPlan(stream, tracks, decoder, values_of, fused)
 
 
 def _track_plan(

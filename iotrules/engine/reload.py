@@ -5,10 +5,11 @@ from __future__ import annotations
 from iotrules.engine.alerts import rest, withdraw
 from iotrules.engine.decode import digest_of
 from iotrules.engine.moment import Moment
-from iotrules.engine.plan import Plan, TrackPlan
+from iotrules.engine.plan import Plan
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.model.expression import Expression, fields
+from iotrules.language.meaning import apart_from_keys
+from iotrules.model.expression import fields
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import Stream
 
@@ -22,6 +23,9 @@ def reload(files: Reload, moment: Moment) -> None:
     for name, compiled in before.rules.items():
         successor = after.rules.get(name)
         if successor is not None and successor.rule.meaning == compiled.rule.meaning:
+            continue
+        if successor is not None and apart_from_keys(successor.rule.meaning) == apart_from_keys(compiled.rule.meaning):
+            withdraw(compiled, "only_keys of the rule leaves this key out now", moment, keep=successor.rule)
             continue
         reason = "the rule was removed" if successor is None else "the rule's condition was changed"
         withdraw(compiled, reason, moment)
@@ -55,11 +59,8 @@ def _rebuild_tracks(state: State, before: Plan) -> None:
         del state.tracks[name]
         state.mark(("track", name))
         old, new = before.set.streams.get(name[0]), streams.get(name[0])
-        plan = state.plan.tracks.get((name[0], name[1]))
-        if old and new and plan and _same_stream(old, new):
-            was = before.tracks.get((name[0], name[1]))
-            kept = {buffer.name: buffer.argument for buffer in was.buffers} if was else {}
-            _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new), plan, kept)
+        if old and new and name[:2] in state.plan.tracks and _same_stream(old, new):
+            _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new))
 
 
 def _same_stream(old: Stream | None, new: Stream | None) -> bool:
@@ -71,13 +72,12 @@ def _changed_fields(old: Stream, new: Stream) -> frozenset[str]:
     return frozenset(field.name for field in set(old.fields) ^ set(new.fields))
 
 
-def _carry_over(
-    track: Track, before: Track, changed: frozenset[str], plan: TrackPlan, kept: dict[str, Expression]
-) -> None:
+def _carry_over(track: Track, before: Track, changed: frozenset[str]) -> None:
     """Take over what was kept for a key, but for what came from fields or zones that mean something else now."""
     stored = before.state()
     stored.values = {name: value for name, value in stored.values.items() if name not in changed}
-    for buffer in plan.buffers:
+    kept = {buffer.name: buffer.argument for buffer in before.buffers}
+    for buffer in track.buffers:
         if fields(buffer.argument) & changed or kept.get(buffer.name) != buffer.argument:
             stored.windows.pop(buffer.name, None)
     track.restore(stored)

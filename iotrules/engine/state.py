@@ -127,14 +127,14 @@ class State:
     def publishes(self, topic: str, source: Source) -> None:
         """From its second message on, a source's ordinary messages go to its stream's generated function."""
         plan = self.plan.streams[source.name[0]]
-        if plan.fused is None or topic in self.by_topic or source.watermark is None:
+        if topic in self.by_topic or source.watermark is None:
             return
         if len(self.by_topic) >= MAX_CACHED:
             self.by_topic.clear()
         keys = [Key(tuple((name, source.labels[name]) for name in track.by)) for track in plan.tracks]
         names = [(plan.stream.name, track.by, key) for track, key in zip(plan.tracks, keys, strict=True)]
         source.tracks = tuple(self.tracks[name] for name in names)
-        source.take = plan.fused.take
+        source.take = plan.taker(tuple(track.plan for track in source.tracks if track.plan is not None))
         self.by_topic[topic] = source
 
     def wake_track(self, track: Track, wall: int | None) -> None:
@@ -159,7 +159,7 @@ class State:
         self.mark(("rule", (rule, key)))
 
     def _new_track(self, name: TrackName, now: int) -> Track:
-        return Track(name, self.plan.tracks.get(name[:2]), now)
+        return Track(name, self.plan.track_for(name), now)
 
     def take_dirty(self) -> dict[str, bytes | None]:
         """The parts that changed since the last call, encoded; None for those that are gone."""

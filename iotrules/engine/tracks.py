@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from iotrules.engine.buffers import new_buffer
+from iotrules.engine.buffers import Buffer, new_buffer
 from iotrules.engine.drift import Drift
 from iotrules.engine.windows import SampleWindow, WindowState
 from iotrules.model.decisions import Key
@@ -89,6 +89,11 @@ class Track:
         """Up to which event time rules have looked as time passed; a sample may be measured before that."""
 
     @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What `windows` keep."""
+        return self.plan.buffers if self.plan else ()
+
+    @property
     def values(self) -> Mapping[str, Value | None]:
         """The newest sample's values by field."""
         if not isinstance(self._values, dict):
@@ -137,8 +142,7 @@ class Track:
         self.due = NEVER
 
     def state(self) -> TrackState:
-        names = [buffer.name for buffer in self.plan.buffers] if self.plan else []
-        windows = {name: window.state() for name, window in zip(names, self.windows, strict=True)}
+        windows = {buffer.name: kept.state() for buffer, kept in zip(self.buffers, self.windows, strict=True)}
         return TrackState(
             dict(self.labels), self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled
         )
@@ -148,5 +152,4 @@ class Track:
         self.labels, self.clock, self.clock_wall = state.labels, state.clock, state.clock_wall
         self._values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
         self.ranked = sorted(self.gaps)
-        buffers = self.plan.buffers if self.plan else ()
-        self.windows = tuple(new_buffer(buffer, state.windows.get(buffer.name)) for buffer in buffers)
+        self.windows = tuple(new_buffer(buffer, state.windows.get(buffer.name)) for buffer in self.buffers)

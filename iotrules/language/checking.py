@@ -12,6 +12,7 @@ from iotrules.language.functions import check_function
 from iotrules.language.parser import parse_syntax
 from iotrules.language.quantities import Measure, add, multiply
 from iotrules.language.series import check_clock, check_series, wrong_arguments
+from iotrules.language.substitution import substitute
 from iotrules.language.syntax import (
     Binary,
     Call,
@@ -51,7 +52,7 @@ _NUMBER, _TEXT, _FLAG = FieldType.NUMBER, FieldType.TEXT, FieldType.FLAG
 def check_condition(text: str, scope: Scope) -> tuple[Expression | None, list[ExpressionError]]:
     """The checked tree of a condition's text, or None and all of its problems."""
     try:
-        syntax = parse_syntax(text)
+        syntax = substitute(parse_syntax(text), scope.arguments)
     except ExpressionError as error:
         return None, [error]
     checker = Checker(scope)

@@ -71,10 +71,15 @@ class StepDocument(_Document):
     at: Literal["firing", "resolved", "info", "minor", "major", "critical"] = "firing"
 
 
+class ParameterDocument(_Document):
+    type: Literal["field", "number", "duration", "text", "flag", "severity", "stream", "function"]
+    default: Any = None
+
+
 class RuleDocument(_Document):
     later = frozenset({
         "across", "fresh", "min_members", "sequence", "within", "matching", "as", "only",
-        "inhibit", "cooldown", "downtime", "params", "use", "with", "only_keys", "sql", "every", "max_gap"
+        "inhibit", "cooldown", "downtime", "sql", "every", "max_gap"
     })  # fmt: skip
     from_: str | list[str] | None = Field(None, alias="from")
     by: list[str] | None = None
@@ -95,3 +100,8 @@ class RuleDocument(_Document):
     alert: bool = True
     missing: Literal["hold", "false", "true", "error"] | bool = "hold"
     dry_run: bool = False
+    params: dict[str, Any] | None = None
+    """Each one a ParameterDocument. A rule that has them is a template; see `instances`."""
+    use: str | None = None
+    with_: dict[str, Any] | None = Field(None, alias="with")
+    only_keys: dict[str, list[str]] | None = None

@@ -10,6 +10,9 @@ SIZES = {"d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND, "ms": MILLISECOND}
 LONGEST = 366 * DAY
 
 DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[dhms]))+(?![0-9A-Za-z_.])", re.ASCII)
+INTERVALS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) \* interval")
+"""A multiple of the key's reporting interval."""
+
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[dhms])", re.ASCII)
 
 

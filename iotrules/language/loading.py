@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from iotrules.language.checking import check_condition
+from iotrules.language.instances import build_named, read_templates
 from iotrules.language.parts import Part
-from iotrules.language.rules import Surroundings, build_rule
+from iotrules.language.rules import Surroundings
 from iotrules.language.streams import build_commands, build_stream, refuse_overlaps
 from iotrules.language.typed import Scope
 from iotrules.language.zones import build_zone
@@ -42,7 +43,8 @@ def load_files(files: Mapping[str, str]) -> RuleSet:
     refuse_overlaps(with_parts, (declared, commands) if declared and commands else None)
     zones = {name: build_zone(part) for name, part in _until_enough(parts["zones"], problems)}
     around = Surroundings(streams, commands, declared is not None, zones)
-    rules = {name: build_rule(part, around) for name, part in _until_enough(parts["rules"], problems)}
+    templates = read_templates(parts["rules"], around)
+    rules = {name: build_named(part, templates, around) for name, part in _until_enough(parts["rules"], problems)}
     if problems:
         order = {name: index for index, name in enumerate(files)}
         raise RuleError(sorted(set(problems), key=lambda p: (order[p.file], p.line, p.column)))

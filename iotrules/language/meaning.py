@@ -8,7 +8,7 @@ from typing import Any
 
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
-from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, Stream
+from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, OnlyKeys, Stream
 
 
 def meaning(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence, missing: Missing) -> str:
@@ -20,7 +20,21 @@ def meaning(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Abse
         "missing": missing.value,
     }
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return _hash(text, 8)
+
+
+def of_keys(only_keys: OnlyKeys) -> str:
+    """What is added to the meaning of a rule that looks at some keys only; nothing for all."""
+    return "." + _hash(json.dumps(only_keys, ensure_ascii=True), 4) if only_keys else ""
+
+
+def apart_from_keys(meaning: str) -> str:
+    """The meaning as if the rule looked at every key: with the same one, two rules decide alike on keys of both."""
+    return meaning.partition(".")[0]
+
+
+def _hash(text: str, size: int) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
 def _body(stream: Stream, body: Condition | Ladder | Absence) -> list[Any]:

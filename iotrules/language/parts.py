@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from iotrules.language.durations import duration
+from iotrules.language.durations import INTERVALS, duration
+from iotrules.language.parameters import Arguments
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.errors import Problem
 from iotrules.model.rules import Hold, Location
 from iotrules.yamlfile import Node, Place, Scalar, Source, check_node, entry, node_at, place_in, quoted, to_plain
 
 M = TypeVar("M", bound=BaseModel)
-
-_INTERVALS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) \* interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,8 @@ class Part:
     key: Scalar
     node: Node
     problems: list[Problem]
+    arguments: Arguments = field(default_factory=dict)
+    """Of a rule that uses a template: what stands for the parameters."""
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ class Part:
 
     def hold(self, given: str | float | None, default: Hold, *path: str | int) -> Hold:
         """A duration, or `3 * interval`."""
-        found = _INTERVALS.fullmatch(given) if isinstance(given, str) else None
+        found = INTERVALS.fullmatch(given) if isinstance(given, str) else None
         if found and float(found[1]) > 0:
             return Hold(intervals=float(found[1]))
         if isinstance(given, str) and "interval" in given:

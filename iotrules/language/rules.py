@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iotrules.language.checking import check_condition
 from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
-from iotrules.language.meaning import meaning
+from iotrules.language.meaning import meaning, of_keys
+from iotrules.language.only_keys import read_only_keys
 from iotrules.language.parser import parse_syntax
 from iotrules.language.parts import Part
 from iotrules.language.steps import build_steps
 from iotrules.language.summaries import default_summary, read_summary
 from iotrules.language.syntax import ExpressionError
 from iotrules.language.typed import Scope
+from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
 from iotrules.model.rules import (
     NO_HOLD,
@@ -67,12 +69,13 @@ def build_rule(part: Part, around: Surroundings) -> Rule | None:
 def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
     stream = _stream(part, document, around)
     by = _by(part, document, stream)
-    scope = _scope(stream, by, around) if stream else None
+    scope = _scope(part, stream, by, around) if stream else None
     body = _body(part, document, scope)
     steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by if stream else None)
+    only_keys = read_only_keys(part, document.only_keys, by if stream else None)
     if stream is None or scope is None or body is None:
         return None
-    readable = Scope(stream.name, {}, by) if isinstance(body, Absence) else scope
+    readable = replace(scope, fields={}) if isinstance(body, Absence) else scope
     severity = body.rungs[-1].severity if isinstance(body, Ladder) else Severity[(document.severity or "minor").upper()]
     _check_levels(part, steps, body)
     missing = _missing(document)
@@ -92,7 +95,8 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
         dry_run=document.dry_run,
         missing=missing,
         location=part.location,
-        meaning=meaning(stream, by, body, missing),
+        meaning=meaning(stream, by, body, missing) + of_keys(only_keys),
+        only_keys=only_keys,
     )
 
 
@@ -138,9 +142,9 @@ def _by(part: Part, document: RuleDocument, stream: Stream | None) -> tuple[str,
     return tuple(document.by)
 
 
-def _scope(stream: Stream, by: tuple[str, ...], around: Surroundings) -> Scope:
+def _scope(part: Part, stream: Stream, by: tuple[str, ...], around: Surroundings) -> Scope:
     others = tuple(name for name in stream.captures if name not in by)
-    return Scope(stream.name, {field.name: field for field in stream.fields}, by, others, around.zones)
+    return Scope(stream.name, {field.name: field for field in stream.fields}, by, others, around.zones, part.arguments)
 
 
 def _body(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | Ladder | Absence | None:
@@ -182,7 +186,7 @@ def _rung(part: Part, name: str, scope: Scope | None) -> Rung | None:
     when = _expression(part, document.when, scope, "levels", name, "when")
     if when is None or clear is None:
         return None
-    return Rung(Severity[name.upper()], Condition(when, hold, clear, " ".join(document.when.split())))
+    return Rung(Severity[name.upper()], Condition(when, hold, clear, _said(part, document.when, when)))
 
 
 def _check_levels(part: Part, steps: tuple[Step, ...], body: Condition | Ladder | Absence) -> None:
@@ -205,7 +209,7 @@ def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condi
     when = _expression(part, document.when, scope, "when")
     if when is None or clear is None:
         return None
-    return Condition(when, hold, clear, " ".join(document.when.split()))
+    return Condition(when, hold, clear, _said(part, document.when, when))
 
 
 def _has_later(part: Part) -> bool:
@@ -226,13 +230,18 @@ def _expression(part: Part, text: str, scope: Scope | None, *path: str) -> Expre
     return when
 
 
+def _said(part: Part, text: str, when: Expression) -> str:
+    """The condition as its author wrote it; of a template, with what stands for its parameters."""
+    return unparse(when) if part.arguments else " ".join(text.split())
+
+
 def _clear(part: Part, given: object, scope: Scope | None, *path: str) -> Clear | None:
     """The `clear` at `path`; a missing one is `the condition is false`."""
     if given is None:
         return Clear(None, NO_HOLD, "")
     if isinstance(given, str):
         when = _expression(part, given, scope, *path)
-        return Clear(when, NO_HOLD, " ".join(given.split())) if when else None
+        return Clear(when, NO_HOLD, _said(part, given, when)) if when else None
     node = node_at(part.node, list(path))
     if not isinstance(node, MappingNode):
         hint = 'write "temp < 70", in quotes where it helps'
@@ -248,7 +257,7 @@ def _clear_with_hold(part: Part, document: ClearDocument, scope: Scope | None, *
     if document.when is None:
         return Clear(None, hold, "")
     when = _expression(part, document.when, scope, *path, "when")
-    return Clear(when, hold, " ".join(document.when.split())) if when else None
+    return Clear(when, hold, _said(part, document.when, when)) if when else None
 
 
 def _absence(part: Part, document: RuleDocument) -> Absence | None:

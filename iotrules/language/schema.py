@@ -15,6 +15,7 @@ from iotrules.language.documents import (
     CommandsDocument,
     FieldDocument,
     LevelDocument,
+    ParameterDocument,
     RuleDocument,
     StepDocument,
     StreamDocument,
@@ -22,6 +23,7 @@ from iotrules.language.documents import (
     ZoneDocument,
 )
 from iotrules.language.steps import MAX_STEPS
+from iotrules.language.template_schema import ONLY_KEYS, PARAMETER_KEYS, TEMPLATE_KEYS, with_templates
 from iotrules.language.words import BUILT_IN_SLOTS, KEYWORDS, LATER, NAMESPACES, SUPPORTED
 from iotrules.language.zones import MAX_CORNERS, ZONE_NAME
 
@@ -287,6 +289,8 @@ _RULE: Schema = {
         default="hold",
     ),
     "dry_run": {"description": "true: evaluate and show, never act.", "type": "boolean", "default": False},
+    "only_keys": ONLY_KEYS,
+    **TEMPLATE_KEYS,
 }
 
 _SILENCE: Schema = {
@@ -315,6 +319,7 @@ KEYS: dict[type[BaseModel], Schema] = {
     ClearDocument: _CLEAR_KEYS,
     LevelDocument: _LEVEL_KEYS,
     StepDocument: _STEP,
+    ParameterDocument: PARAMETER_KEYS,
     RuleDocument: _RULE,
 }
 """The keys of every document. The loader's documents have the same: a test compares them."""
@@ -323,8 +328,7 @@ KEYS: dict[type[BaseModel], Schema] = {
 def rule_file_schema() -> Schema:
     """The JSON Schema (draft-07) of one rule file."""
     stream = {"description": "A kind of telemetry.", **_object(_STREAM, required=["topic"])}
-    rule = {
-        "description": "What to watch, and what to do then.",
+    plain = {
         **_object(_RULE),
         "if": {"required": ["absent"], "properties": {"absent": {"type": "string"}}},
         "then": _SILENCE,
@@ -337,6 +341,7 @@ def rule_file_schema() -> Schema:
         "then": {"properties": {"center": _NOTHING, "radius": _NOTHING}},
         "else": {"required": list(_CIRCLE), "properties": _CIRCLE},
     }
+    rule = {"description": "What to watch, and what to do then.", **with_templates(_RULE, plain)}
     sections = {
         "streams": _named("What arrives, by name. All rule files share it.", stream, _no_word(_WORDS | NAMESPACES)),
         "zones": _named('Places that conditions name, as in inside(lat, lon, "yard").', zone, ZONE_NAME),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iotrules.language.parts import Part
+from iotrules.language.substitution import filled, slot_types
 from iotrules.language.syntax import ExpressionError
 from iotrules.language.templates import template
 from iotrules.language.typed import Scope
@@ -17,8 +18,9 @@ def read_summary(part: Part, text: str | None, scope: Scope) -> Template | None:
         return None
     names = dict.fromkeys((*scope.labels, *BUILT_IN_SLOTS), FieldType.TEXT)
     names |= {name: field.type for name, field in scope.fields.items()}
+    names |= slot_types(scope.arguments, scope.fields)
     try:
-        return template(text, names)
+        return filled(template(text, names), scope.arguments)
     except ExpressionError as error:
         part.wrong_inside(error, "summary")
         return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from iotrules.language import units
+from iotrules.language.parameters import Arguments
 from iotrules.language.quantities import Measure, fit
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.expression import Expression, Flag, Number
@@ -27,6 +28,8 @@ class Scope:
     """Captures of the topic that the rule's `by` leaves out."""
     zones: Mapping[str, Zone | None] = field(default_factory=dict)
     """A zone is None if it is declared but has problems of its own."""
+    arguments: Arguments = field(default_factory=dict)
+    """What stands for the parameters of a template."""
 
 
 @dataclass(frozen=True, slots=True)

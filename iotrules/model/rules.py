@@ -224,6 +224,10 @@ class Missing(Enum):
     ERROR = "error"
 
 
+OnlyKeys: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+"""Labels and the values that a key may have there; empty: every key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     name: str
@@ -243,6 +247,8 @@ class Rule:
     location: Location
     meaning: str
     """A hash of the parts that decide (stream, by, condition, holds, clear, missing), not of words and severity."""
+    only_keys: OnlyKeys = ()
+    """Which keys the rule looks at. Its hash is behind the dot of `meaning`."""
 
 
 def rungs_of(rule: Rule) -> tuple[Rung, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from iotrules.engine.buffers import Buffer
 from iotrules.engine.decode import MAX_PAYLOAD
@@ -45,19 +45,25 @@ class Keyed(Protocol):
     def gap_factors(self) -> tuple[tuple[float, int], ...]: ...
 
 
+K = TypeVar("K", bound=Keyed)
+
+
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """The function, its text, and how many messages it took since somebody last looked (`tally[0]`)."""
+    """The function and its text."""
 
     take: Callable[..., bool]
     code: str
-    tally: list[int]
 
 
-def fuse(decoder: Decoder, tracks: Sequence[Keyed]) -> Fused:
-    """The function for a stream whose rules are kept in these ways."""
+def fuse(decoder: Decoder, tracks: tuple[K, ...], busy: list[tuple[tuple[K, ...], list[int]]]) -> Fused:
+    """The function for a stream whose rules are kept in these ways.
+
+    With the first message that it takes it enters itself and its tally into `busy`; whoever counts empties both.
+    """
     writer = Writer()
     tally = [0]
+    writer.bound |= {"busy": busy, "entry": (tracks, tally)}
     writer.bound |= {"decode": decoder.decode, "FAILURES": FAILURES, "Fault": DomainError, "tally": tally, "fold": fold}
     writer.bound["ALL_CAME"] = ALL_CAME
     with writer.block(f"def take({_ARGUMENTS}):"):
@@ -67,7 +73,7 @@ def fuse(decoder: Decoder, tracks: Sequence[Keyed]) -> Fused:
     code = writer.text()
     namespace = dict(writer.bound)
     exec(compile(code, f"<{decoder.stream.name}>", "exec"), namespace)  # noqa: S102 - our own text: see the house rule
-    return Fused(namespace["take"], code, tally)
+    return Fused(namespace["take"], code)
 
 
 def _open(writer: Writer, decoder: Decoder) -> None:
@@ -111,6 +117,8 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
     _take_in(writer, decoder)
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
         _sample(writer, index, track, emitter, arguments[index])
+    with writer.block("if not tally[0]:"):
+        writer.line("busy.append(entry)")
     writer.line("tally[0] += 1")
     writer.line("return True")
 

@@ -25,9 +25,13 @@ class Allowance:
     lines: frozenset[int]
 
     def covers(self, finding: Finding) -> bool:
-        """By the line of the rule's name, or of the finding itself."""
-        here = finding.problem.file == self.source.file and finding.code in self.codes
-        return here and not self.lines.isdisjoint({finding.anchor, finding.problem.line})
+        """By the line of the rule's name, or of its template's, or of the finding itself."""
+        file, lines = self.source.file, set[int]()
+        if finding.problem.file == file:
+            lines |= {finding.anchor, finding.problem.line}
+        if finding.template is not None and finding.template[0] == file:
+            lines.add(finding.template[1])
+        return finding.code in self.codes and not self.lines.isdisjoint(lines)
 
 
 def read_allowances(source: Source, root: Node) -> tuple[list[Allowance], list[Finding]]:

@@ -39,11 +39,15 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`problem` says where, what, why and (its hint) the remedy; `anchor` is the line of the rule's (stream's) name."""
+    """`problem` says where, what, why and (its hint) the remedy; `anchor` is the line of the rule's (stream's) name.
+
+    `template` is the file and line of the template that the rule is made from, if it is.
+    """
 
     code: str
     problem: Problem
     anchor: int
+    template: tuple[str, int] | None = None
 
     @property
     def kind(self) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iotrules.language.linting.findings import Finding
 from iotrules.model.expression import Expression
@@ -16,16 +16,19 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`key: node` of a rule file."""
+    """`key: node` of a rule file; `template` is the place of the template that the rule uses, if it does."""
 
     source: Source
     key: Scalar
     node: Node
+    template: tuple[str, int] | None = None
 
     def finding(self, code: str, message: str, hint: str, *path: str | int, part: str = "") -> Finding:
         """At the value of `path`, and there at `part` of its text; at the entry's name if there is no such value."""
+        if self.template and path and node_at(self.node, path) is None:
+            message += f" (as its template says, {self.template[0]}:{self.template[1]})"
         problem = self.source.problem(self._place(path, part), message, hint)
-        return Finding(code, problem, self.key.line)
+        return Finding(code, problem, self.key.line, self.template)
 
     def _place(self, path: Path, part: str) -> Place:
         node = node_at(self.node, path) if path else None
@@ -66,7 +69,7 @@ def subjects(files: Mapping[str, str], checked: RuleSet) -> Subjects:
     roots = tuple((Source.of(text, name), parse(text, name)) for name, text in files.items())
     rules = (
         RuleSubject(rule, checked.streams[rule.stream], written)
-        for written in _entries(roots, "rules")
+        for written in _with_templates(tuple(_entries(roots, "rules")))
         if (rule := checked.rules.get(written.key.text))
     )
     streams = (
@@ -82,6 +85,13 @@ def _entries(roots: tuple[tuple[Source, Node], ...], section: str) -> Iterator[W
         node = node_at(root, [section])
         if isinstance(node, MappingNode):
             yield from (Written(source, key, value) for key, value in node.entries)
+
+
+def _with_templates(rules: tuple[Written, ...]) -> Iterator[Written]:
+    places = {written.key.text: (written.source.file, written.key.line) for written in rules}
+    for written in rules:
+        used = node_at(written.node, ["use"])
+        yield replace(written, template=places.get(used.text)) if isinstance(used, Scalar) else written
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def _watched(subject: RuleSubject) -> tuple[object, ...]:
         if isinstance(rule.body, Absence)
         else tuple((unparse(raising.when, canonical=True), raising.hold) for raising in raisings(subject))
     )
-    return rule.stream, frozenset(rule.by), rule.dry_run, rule.missing, body
+    return rule.stream, frozenset(rule.by), rule.only_keys, rule.dry_run, rule.missing, body
 
 
 def _difference(one: RuleSubject, other: RuleSubject) -> str:

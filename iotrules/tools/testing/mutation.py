@@ -121,6 +121,8 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
             assert_never(body)
     for path, said, changed in changes:
         yield Mutant(replace(rule, body=changed), path, said)
+    if rule.only_keys:
+        yield Mutant(replace(rule, only_keys=()), ("only_keys",), "dropped: it looks at every key")
 
 
 def _of_ladder(ladder: Ladder) -> Iterator[Change[Ladder]]:
