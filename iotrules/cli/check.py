@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iotrules.cli.options import registry_option
 from iotrules.cli.reports import Entry, counted, format_option, report
+from iotrules.cli.sources import read_sources
 
 if TYPE_CHECKING:
     from iotrules.model.errors import Problem
+    from iotrules.model.inputs import RegistryFile
     from iotrules.model.rules import RuleSet
     from iotrules.yamlfile import Node
 
@@ -29,10 +32,13 @@ KIND = {"rule-file": "a rule file that can't be loaded"}
     metavar="TEMPLATE",
     help="A SAM template: functions that rules invoke must be declared in it.",
 )
+@registry_option
 @format_option
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], functions: Path | None, form: str) -> None:
-    """Check rule files, or all *.yaml below a directory.
+def command(
+    context: click.Context, paths: tuple[Path, ...], functions: Path | None, registry: Path | None, form: str
+) -> None:
+    """Check rule files, or all *.yaml below a directory, with the registry of devices that they may read.
 
     Exit code 0: all right; 1: there are problems; 3: something could not be read.
     """
@@ -40,7 +46,7 @@ def command(context: click.Context, paths: tuple[Path, ...], functions: Path | N
 
     files: Mapping[str, str] = {}
     try:
-        files = read_paths(paths)
+        files, devices = read_sources(paths, registry)
         declared = None if functions is None else _functions_file(functions)
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
@@ -48,22 +54,12 @@ def command(context: click.Context, paths: tuple[Path, ...], functions: Path | N
     except FileError as error:
         _report(None, error.problems, len(files), form)
         context.exit(_HAS_PROBLEMS)
-    rules, problems = _check(files)
+    rules, problems = _check(files, devices)
     if declared is not None and functions is not None:
         problems += _undeclared(files, declared, str(functions))
     _report(rules, problems, len(files), form)
     if problems:
         context.exit(_HAS_PROBLEMS)
-
-
-def read_paths(paths: tuple[Path, ...]) -> dict[str, str]:
-    """The rule files at or below the paths, name → text. ConfigError if there are none."""
-    from iotrules.language import read_directory
-
-    files: dict[str, str] = {}
-    for path in paths:
-        files |= read_directory(path)
-    return files
 
 
 def _report(rules: RuleSet | None, problems: Sequence[Problem], files: int, form: str) -> None:
@@ -74,6 +70,8 @@ def _report(rules: RuleSet | None, problems: Sequence[Problem], files: int, form
         end = problems_in_files(problems)
     else:
         end = f"ok: {counted(loaded[0], 'rule')}, {counted(loaded[1], 'stream')} in {counted(files, 'file')}"
+        if rules is not None and rules.registry is not None:
+            end += f", {counted(len(rules.registry.devices), 'device')} in {rules.registry.file}"
     report([Entry(problem) for problem in problems], form, data, KIND, end)
 
 
@@ -82,12 +80,12 @@ def problems_in_files(problems: Sequence[Problem]) -> str:
     return f"{counted(len(problems), 'problem')} in {counted(files, 'file')}"
 
 
-def _check(files: Mapping[str, str]) -> tuple[RuleSet | None, list[Problem]]:
+def _check(files: Mapping[str, str], registry: RegistryFile | None) -> tuple[RuleSet | None, list[Problem]]:
     from iotrules.language import load_files
     from iotrules.model.errors import RuleError
 
     try:
-        return load_files(files), []
+        return load_files(files, registry), []
     except RuleError as error:
         return None, list(error.problems)
 

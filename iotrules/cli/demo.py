@@ -18,7 +18,7 @@ from rich.console import Console
 
 from device_sim.cli import DurationOption
 from iotrules.cli.failures import reported
-from iotrules.cli.options import functions_option, rules_option
+from iotrules.cli.options import functions_option, registry_option, rules_option
 from iotrules.demonstration.processes import Part, check_parts, start_part, stop_part
 from iotrules.demonstration.report import read_report, summary_lines
 from iotrules.demonstration.screen import Screen, open_screen
@@ -46,6 +46,7 @@ class DemoOptions:
     replay: Path | None
     speed: float
     rules: Path
+    registry: Path | None
     functions: Path | None
     directory: Path
 
@@ -72,6 +73,7 @@ class DemoOptions:
 )
 @click.option("--speed", type=float, default=3600.0, show_default=True, help="How many times faster than recorded.")
 @rules_option
+@registry_option
 @functions_option
 @click.option(
     "--directory",
@@ -82,10 +84,10 @@ class DemoOptions:
 )
 def command(
     seconds: float | None, broker: str | None, port: int, replay: Path | None, speed: float, rules: Path,
-    functions: Path | None, directory: Path,
+    registry: Path | None, functions: Path | None, directory: Path,
 ) -> None:  # fmt: skip
     """Run broker, engine, functions, fifty simulated machines and the dashboard, and watch what happens."""
-    options = DemoOptions(seconds, broker, port, replay, speed, rules, functions, directory)
+    options = DemoOptions(seconds, broker, port, replay, speed, rules, registry, functions, directory)
     with reported():
         sys.exit(asyncio.run(_demonstrate(options)))
 
@@ -127,7 +129,7 @@ async def _start_parts(options: DemoOptions, url: str, stack: AsyncExitStack, co
     commands = {
         "engine": [
             "run", "--broker", url, "--store", store, "--rules", str(options.rules),
-            *_functions(options), "--name", "iotrules-demo", "--metrics-port", "0",
+            *_registry(options), *_functions(options), "--name", "iotrules-demo", "--metrics-port", "0",
         ],
         "dashboard": ["dashboard", "--store", store, "--port", str(options.port), "--no-open"],
         "fleet": ["sim", "demo", "--broker", url, *_replay(options)],
@@ -139,6 +141,10 @@ async def _start_parts(options: DemoOptions, url: str, stack: AsyncExitStack, co
         parts.append(part)
         console.print(f"{name:<10} started, log in {part.log}", markup=False)
     return parts
+
+
+def _registry(options: DemoOptions) -> list[str]:
+    return [] if options.registry is None else ["--registry", str(options.registry)]
 
 
 def _functions(options: DemoOptions) -> list[str]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iotrules.cli.check import KIND, problems_in_files, read_paths
+from iotrules.cli.check import KIND, problems_in_files
+from iotrules.cli.options import registry_option
 from iotrules.cli.reports import Entry, counted, format_option, report, say
+from iotrules.cli.sources import read_sources
 
 if TYPE_CHECKING:
     from iotrules.language.linting import Finding, StateEstimate
@@ -21,11 +23,14 @@ _HAS_FINDINGS, _NOT_LOADED = 1, 3
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@registry_option
 @format_option
 @click.option("--info", is_flag=True, help="Tell also what may well be meant (L002); it does not change the exit code.")
 @click.option("--state", is_flag=True, help="Print instead how much memory each rule keeps for each key.")
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], form: str, info: bool, state: bool) -> None:
+def command(
+    context: click.Context, paths: tuple[Path, ...], registry: Path | None, form: str, info: bool, state: bool
+) -> None:
     """Find what can't be meant in rule files that load.
 
     A comment allows a finding, on the line of the rule's name or the line above it: "# lint: allow L003 because …".
@@ -34,7 +39,7 @@ def command(context: click.Context, paths: tuple[Path, ...], form: str, info: bo
     """
     if state and form not in ("text", "json"):
         raise click.UsageError("--state is text or json")
-    loaded = _load(paths, form)
+    loaded = _load(paths, registry, form)
     if loaded is None:
         context.exit(_NOT_LOADED)
     files, rules = loaded
@@ -47,14 +52,14 @@ def command(context: click.Context, paths: tuple[Path, ...], form: str, info: bo
         context.exit(_HAS_FINDINGS)
 
 
-def _load(paths: tuple[Path, ...], form: str) -> tuple[Mapping[str, str], RuleSet] | None:
+def _load(paths: tuple[Path, ...], registry: Path | None, form: str) -> tuple[Mapping[str, str], RuleSet] | None:
     """None if the files can't be used, which has been said then."""
     from iotrules.language import load_files
     from iotrules.model.errors import ConfigError, RuleError
 
     try:
-        files = read_paths(paths)
-        return files, load_files(files)
+        files, devices = read_sources(paths, registry)
+        return files, load_files(files, devices)
     except ConfigError as error:
         say(f"error: {error}", err=True)
     except RuleError as error:

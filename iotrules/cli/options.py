@@ -41,6 +41,12 @@ rules_option = click.option(
     show_default=True,
     help="Directory or file of rules.",
 )
+registry_option = click.option(
+    "--registry",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Registry of devices, CSV or YAML.  [default: registry.csv or registry.yaml in the directory of the rules]",
+)
 functions_option = click.option(
     "--functions",
     type=click.Path(path_type=Path),

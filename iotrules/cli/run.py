@@ -12,10 +12,11 @@ import structlog
 
 from iotrules.cli.failures import reported
 from iotrules.cli.logs import set_up_logs
-from iotrules.cli.options import broker_options, functions_option, rules_option
+from iotrules.cli.options import broker_options, functions_option, registry_option, rules_option
+from iotrules.cli.sources import read_sources
 from iotrules.functions import LocalFunctions
 from iotrules.history.sqlite import SqliteHistory
-from iotrules.language import load_files, read_directory
+from iotrules.language import load_files
 from iotrules.model.errors import ConfigError, Problem, RuleError
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import InvokeStep, RuleSet
@@ -35,6 +36,7 @@ class RunOptions:
     """What `iotrules run` was asked for. `metrics_port` 0 takes a free one."""
 
     rules: Path
+    registry: Path | None
     functions: Path | None
     store: Path
     broker: BrokerAddress
@@ -46,6 +48,7 @@ class RunOptions:
 @click.command("run", short_help="run the engine")
 @broker_options
 @rules_option
+@registry_option
 @functions_option
 @click.option(
     "--store",
@@ -70,6 +73,7 @@ class RunOptions:
 @click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
 def command(
     rules: Path,
+    registry: Path | None,
     functions: Path | None,
     store: Path,
     broker: BrokerAddress,
@@ -80,12 +84,13 @@ def command(
     """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM)."""
     set_up_logs()
     with reported():
-        asyncio.run(_run(RunOptions(rules, functions, store, broker, name, metrics_port, dry_run)))
+        asyncio.run(_run(RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run)))
 
 
 async def _run(options: RunOptions) -> None:
-    files = Reload(read_directory(options.rules), options.dry_run)
-    rules = load_files(files.files)
+    sources = read_sources((options.rules,), options.registry)
+    files = Reload(sources.files, options.dry_run, sources.registry)
+    rules = load_files(files.files, files.registry)
     functions = LocalFunctions(options.functions)
     _check_functions(rules, files, functions.names())
     metrics = EngineMetrics()
@@ -112,6 +117,7 @@ async def _run(options: RunOptions) -> None:
         log.info(
             "ready",
             rules=len(rules.rules),
+            devices=None if rules.registry is None else len(rules.registry.devices),
             functions=len(functions.names()),
             broker=options.broker.url,
             metrics=f"http://127.0.0.1:{port}/metrics",

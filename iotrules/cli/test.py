@@ -10,6 +10,8 @@ from typing import NamedTuple
 import click
 
 from iotrules.cli.failures import reported
+from iotrules.cli.options import registry_option
+from iotrules.language import registry_file
 from iotrules.model.errors import ConfigError
 from iotrules.tools.testing import (
     Case,
@@ -44,6 +46,7 @@ class Outcome(NamedTuple):
     metavar="TEMPLATE",
     help=f"SAM template of the functions.  [default: {_TEMPLATE} if it is there]",
 )
+@registry_option
 @click.option("-k", "name", metavar="NAME", default="", help="Only cases whose name contains this.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML too.")
 @click.option("--coverage", is_flag=True, help="Show what no case sees; fail if a rule never fires or never clears.")
@@ -53,6 +56,7 @@ def command(
     context: click.Context,
     paths: tuple[Path, ...],
     functions: Path | None,
+    registry: Path | None,
     name: str,
     junit_file: Path | None,
     coverage: bool,
@@ -63,7 +67,7 @@ def command(
     Exit code 0: all as expected; 1: something is not; 3: files that can't be used.
     """
     with reported():
-        suites = _selected(read_suites(paths), name)
+        suites = _selected(read_suites(paths, registry_file(registry) if registry else None), name)
         handlers = LocalHandlers(functions or (_TEMPLATE if _TEMPLATE.is_file() else None))
         outcomes = [_play(suite, handlers) for suite in suites]
         if junit_file is not None:

@@ -14,7 +14,8 @@ from iotrules.engine.evaluate import truth
 from iotrules.engine.explain import read_values
 from iotrules.engine.lifecycle import TABLE, RuleState, RungState, Signal
 from iotrules.engine.moment import Moment, Truths
-from iotrules.engine.plan import CompiledRule, TrackPlan, nanoseconds
+from iotrules.engine.plan import CompiledRule, Plan, TrackPlan, nanoseconds
+from iotrules.engine.registry import forget_unheard, give_up, no_longer_expected
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
 from iotrules.engine.tracks import NEVER, Track
@@ -142,7 +143,10 @@ def _on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
     rule_state = moment.state.rule(compiled.rule.name, track.key)
     if not isinstance(compiled.rule.body, Absence):
         return _observe(compiled, track, rule_state, track.clock, moment)
-    reason = f"heard again after {duration_words(track.silence)}"
+    reason = f"heard again after {duration_words(track.silence)}" if track.silence else "heard for the first time"
+    if rule_state.observed > track.clock:  # of our clock, or a device that was given up: it is known by its own now
+        rule_state.observed = track.clock
+        moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
     change = Change(Signal.CLEARED, track.clock, reason, compiled.rule.severity)
     return _move(compiled, track, rule_state, change, moment)
 
@@ -173,13 +177,30 @@ def withdraw(compiled: CompiledRule, reason: str, moment: Moment, *, keep: Rule 
         state.mark(("rule", (name, key)))
 
 
+def decommission(before: Plan, moment: Moment) -> None:
+    """End what is open about devices that were taken out of the registry; they are expected no more until heard."""
+    state = moment.state
+    for compiled, key in no_longer_expected(state, before):
+        track = state.tracks.get((compiled.rule.stream, compiled.rule.by, key))
+        if track is not None:
+            reason = "no longer in the registry: not expected any more"
+            change = Change(Signal.CLEARED, track.clock_at(moment.now), reason, compiled.rule.severity)
+            _move(compiled, track, state.rule(compiled.rule.name, key), change, moment)
+        give_up(state, compiled, key)
+    forget_unheard(state)
+
+
 def _next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change the alert."""
     body = compiled.rule.body
+    if not isinstance(body, Absence):
+        return next_due(compiled, track, rule_state) if track.sampled else None
+    if body.registered and track.registered:
+        wanted = nanoseconds(body.hold, track.interval(compiled.stream.interval))
+        waiting = wanted is not None and rule_state.alert is not AlertState.FIRING
+        return max(track.clock, rule_state.observed) + (wanted or 0) if waiting else None
     if not track.sampled:
         return None
-    if not isinstance(body, Absence):
-        return next_due(compiled, track, rule_state)
     if rule_state.alert is AlertState.FIRING:
         return track.clock + body.seen_within
     wanted = nanoseconds(body.hold, track.interval(compiled.stream.interval))
@@ -204,7 +225,8 @@ def _observe(compiled: CompiledRule, track: Track, rule_state: RuleState, at: in
 def _silence(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> None:
     rule_state.observed = at
     silent = at - track.clock
-    signal, reason = Signal.HELD, f"no message for {duration_words(silent)}"
+    said = "no message for" if track.sampled else "in the registry, and never heard for"
+    signal, reason = Signal.HELD, f"{said} {duration_words(silent)}"
     if rule_state.alert is AlertState.FIRING:
         signal, reason = Signal.CLEARED, f"silent for {duration_words(silent)}: not expected any more"
     change = Change(signal, at, reason, compiled.rule.severity, silent)
@@ -233,6 +255,7 @@ def _transition(
     rule: Rule, track: Track, rule_state: RuleState, before: AlertState, change: Change, moment: Moment
 ) -> Transition:
     values = dict(track.values) | dict(track.labels)
+    values |= {f"attr.{name}": value for name, value in track.attributes.items()}
     values |= {"rule": rule.name, "severity": change.severity.word, "held": duration_words(change.held)}
     after = rule_state.alert
     return Transition(

@@ -151,13 +151,13 @@ def hold_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int
 
 def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change what was observed."""
-    observed = max(rule_state.observed, track.clock)  # a restart may have forgotten when it last looked
+    observed = max(rule_state.observed, track.clock, track.revised)  # a restart may have forgotten when it last looked
     interval = track.interval(compiled.stream.interval)
     running = _running(compiled, rule_state)
     candidates = [held.due_after(nanoseconds(hold, interval)) for held, hold in running]
     gap = track.max_gap(compiled.stream.interval)
     if gap is not None and any(held.since is not None for held, _ in running):
-        candidates.append(track.clock + gap + 1)
+        candidates.append(max(track.clock + gap, track.revised) + 1)
     if compiled.every is not None and observed <= track.clock + compiled.horizon:
         candidates.append(observed + compiled.every)
     return min((due for due in candidates if due is not None and due > observed), default=None)
@@ -211,4 +211,4 @@ def _scope(track: Track, at: int, stale: bool) -> Scope:
     def window(node: Window) -> float | None:
         return track.windows[places[node]].value(node.kind, at, node.min_samples)
 
-    return Scope({} if stale else track.values, track.labels, window)
+    return Scope({} if stale else track.values, track.labels, window, track.attributes, track.remembered)

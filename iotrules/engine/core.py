@@ -23,7 +23,7 @@ from iotrules.model.rules import RuleSet, Severity
 
 
 def _load(files: Reload) -> RuleSet:
-    return load_files(files.files)
+    return load_files(files.files, files.registry)
 
 
 class Engine:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from iotrules.engine.registry import Directory
 from iotrules.engine.state import OpenCommand, OpenInvoke, State
 from iotrules.model.decisions import (
     AlertState,
@@ -91,10 +92,12 @@ def _invoke(state: State, name: str, function: str, index: int, transition: Tran
         transition.rule, transition.key.text, transition.episode, transition.number, index, function
     )
     state.mark(("invoke", name))
-    decision.effects.append(Invoke(name, function, transition.key, invocation_event(name, transition)))
+    decision.effects.append(
+        Invoke(name, function, transition.key, invocation_event(name, transition, state.plan.directory))
+    )
 
 
-def invocation_event(name: str, transition: Transition) -> dict[str, Any]:
+def invocation_event(name: str, transition: Transition, directory: Directory) -> dict[str, Any]:
     """What a handler is given; the device's state and its version are added when it is delivered."""
     return {
         "version": 1,
@@ -107,7 +110,7 @@ def invocation_event(name: str, transition: Transition) -> dict[str, Any]:
             "summary": transition.summary,
         },
         "key": dict(transition.key.labels),
-        "attributes": {},
+        "attributes": dict(directory.attributes(transition.key)),
         "reading": dict(transition.evidence.values),
         "evidence": [transition.reason],
     }

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import Any, assert_never
 
 from iotrules.engine.functions import DomainError, apply
+from iotrules.engine.registry import NO_ATTRIBUTES, NOTHING_REMEMBERED, read_state
 from iotrules.model.expression import (
     And,
     Arithmetic,
+    AttributeRef,
     Comparison,
     Expression,
     FieldRef,
@@ -24,6 +26,7 @@ from iotrules.model.expression import (
     Not,
     Number,
     Or,
+    StateRef,
     Text,
     Truth,
     Value,
@@ -32,19 +35,23 @@ from iotrules.model.expression import (
 
 
 class Scope:
-    """What names mean at one instant: field values (None: missing), labels, and windows."""
+    """What names mean at one instant: field values (None: missing), labels, windows, attributes, persisted state."""
 
-    __slots__ = ("faults", "fields", "labels", "window")
+    __slots__ = ("attributes", "faults", "fields", "labels", "remembered", "window")
 
     def __init__(
         self,
         fields: Mapping[str, Value | None],
         labels: Mapping[str, str],
         window: Callable[[Window], float | None],
+        attributes: Mapping[str, Value] = NO_ATTRIBUTES,
+        remembered: Callable[[], Mapping[str, Any]] = lambda: NOTHING_REMEMBERED,
     ) -> None:
         self.fields = fields
         self.labels = labels
         self.window = window
+        self.attributes = attributes
+        self.remembered = remembered
         self.faults: list[str] = []
         """What went wrong in arithmetic (division by zero, overflow): the result is unknown, and it is counted."""
 
@@ -80,6 +87,10 @@ def evaluate(node: Expression, scope: Scope) -> Value | None:
             return scope.fields.get(name)
         case LabelRef(name):
             return scope.labels.get(name)
+        case AttributeRef(name):
+            return scope.attributes.get(name)
+        case StateRef():
+            return read_state(node, scope.remembered, scope.faults)
         case Window():
             return scope.window(node)
         case Function():

@@ -6,6 +6,7 @@ from iotrules.engine.evaluate import Scope, evaluate, truth
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import (
     And,
+    AttributeRef,
     Comparison,
     Expression,
     FieldRef,
@@ -16,6 +17,7 @@ from iotrules.model.expression import (
     Not,
     Number,
     Or,
+    StateRef,
     Text,
     Truth,
     Value,
@@ -45,14 +47,14 @@ def because(node: Expression, scope: Scope) -> str:
 
 
 def read_values(node: Expression, scope: Scope) -> tuple[tuple[str, Value | None], ...]:
-    """Every field, label, window and function of the condition, with its value, each once, in reading order."""
+    """All that the condition reads, and its windows and functions, each once with its value, in reading order."""
     seen: dict[str, Value | None] = {}
 
     def visit(inner: Expression) -> None:
         match inner:
             case FieldRef() | LabelRef():
                 seen.setdefault(inner.name, evaluate(inner, scope))
-            case Window():
+            case Window() | AttributeRef() | StateRef():
                 seen.setdefault(unparse(inner), evaluate(inner, scope))
             case _:
                 if isinstance(inner, Function):

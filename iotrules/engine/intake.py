@@ -146,7 +146,7 @@ def _sample(plan: TrackPlan, source: Source, at: int, values: dict[str, Value | 
         at = max(at, track.clock)
         moment.catch_up(track, at - 1, moment)
     track.sample(at, moment.now, source.labels, values)
-    scope = Scope(values, source.labels, lambda _: None)
+    scope = Scope(values, source.labels, lambda _: None, track.attributes, track.remembered)
     for buffer, window in zip(plan.buffers, track.windows, strict=True):
         if buffer.keep:
             _keep(buffer, window, at, evaluate(buffer.argument, scope), moment)

@@ -11,6 +11,7 @@ from iotrules.engine.buffers import Buffer, buffer_of, buffers_of
 from iotrules.engine.covered import covers
 from iotrules.engine.decoder import Decoder, decoder_of
 from iotrules.engine.fuse import Fused, fuse
+from iotrules.engine.registry import Directory
 from iotrules.engine.route import Router
 from iotrules.engine.sources import values_as_they_are
 from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track, TrackName
@@ -118,6 +119,7 @@ class Plan:
     streams: dict[str, StreamPlan]
     router: Router
     set: RuleSet
+    directory: Directory
     narrowed: dict[tuple[TrackPlan, tuple[int, ...]], TrackPlan] = field(default_factory=dict)
     """For keys that not all rules look at, by the indexes of those that do."""
 
@@ -144,7 +146,7 @@ def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
         grouped[one.rule.stream, one.rule.by].append(one)
     streams = {name: _stream_plan(stream, grouped, fused) for name, stream in rules.streams.items()}
     tracks = {(name, track.by): track for name, plan in streams.items() for track in plan.tracks}
-    return Plan(compiled, tracks, streams, Router(rules), rules)
+    return Plan(compiled, tracks, streams, Router(rules), rules, Directory(rules.registry))
 
 
 def _stream_plan(

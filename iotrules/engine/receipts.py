@@ -8,7 +8,7 @@ import msgspec
 
 from iotrules.engine.commands import mark_sent, settle
 from iotrules.engine.effects import CommandRequest, send_command
-from iotrules.engine.route import level_fault
+from iotrules.engine.registry import revise
 from iotrules.engine.state import OpenInvoke, Remembered, State
 from iotrules.language.durations import duration
 from iotrules.model.decisions import (
@@ -22,6 +22,7 @@ from iotrules.model.decisions import (
 )
 from iotrules.model.errors import FunctionError
 from iotrules.model.inputs import Receipt
+from iotrules.model.labels import level_fault
 from iotrules.model.times import SECOND
 
 Outcome: TypeAlias = Literal["pending", "done", "failed"]
@@ -116,7 +117,7 @@ def _apply(state: State, opened: OpenInvoke, answer: Answer, now: int, decision:
     messages = [_message(opened, key, asked, n) for n, asked in enumerate(answer.publish, start=first)]
     if answer.state is not None:
         _storable(answer.state, "state")
-        _remember(state, key, answer.state, decision)
+        _remember(state, key, answer.state, now, decision)
     for request in requests:
         send_command(state, decision, request)
     decision.effects.extend(messages)
@@ -144,10 +145,11 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _remember(state: State, key: Key, body: dict[str, Any], decision: Decision) -> None:
+def _remember(state: State, key: Key, body: dict[str, Any], now: int, decision: Decision) -> None:
     version = state.devices.get(key, Remembered()).version + 1
     state.devices[key] = Remembered(version, body)
     state.mark(("device", key))
+    revise(state, key, now)
     decision.devices.append(DeviceState(key, version, body))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from iotrules.engine.alerts import rest, withdraw
+from iotrules.engine.alerts import decommission, rest, withdraw
 from iotrules.engine.decode import digest_of
 from iotrules.engine.moment import Moment
 from iotrules.engine.plan import Plan
+from iotrules.engine.registry import newly_expected
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
 from iotrules.language.meaning import apart_from_keys
@@ -30,7 +31,9 @@ def reload(files: Reload, moment: Moment) -> None:
         reason = "the rule was removed" if successor is None else "the rule's condition was changed"
         withdraw(compiled, reason, moment)
     _rebuild_sources(state, before.set.streams)
-    _rebuild_tracks(state, before)
+    _rebuild_tracks(state, before, moment.now)
+    decommission(before, moment)
+    newly_expected(state, before, moment.now)
     schedule_all(state)
 
 
@@ -52,7 +55,7 @@ def _rebuild_sources(state: State, before: dict[str, Stream]) -> None:
             again.restore(source.state(digest_of))
 
 
-def _rebuild_tracks(state: State, before: Plan) -> None:
+def _rebuild_tracks(state: State, before: Plan, now: int) -> None:
     """Keep for each key what the rules now read of it."""
     streams = state.plan.set.streams
     for name, track in list(state.tracks.items()):
@@ -60,7 +63,10 @@ def _rebuild_tracks(state: State, before: Plan) -> None:
         state.mark(("track", name))
         old, new = before.set.streams.get(name[0]), streams.get(name[0])
         if old and new and name[:2] in state.plan.tracks and _same_stream(old, new):
-            _carry_over(state.track(name, track.clock_wall), track, _changed_fields(old, new))
+            successor = state.track(name, track.clock_wall)
+            _carry_over(successor, track, _changed_fields(old, new))
+            if successor.attributes != track.attributes:
+                successor.revised = successor.clock_at(now)
 
 
 def _same_stream(old: Stream | None, new: Stream | None) -> bool:

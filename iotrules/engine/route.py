@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from iotrules.model.labels import level_fault
 from iotrules.model.rules import CommandTopics, RuleSet, Stream
 
 MAX_CACHED = 100_000
 """Topics; whoever can publish can invent topics, so the cache is emptied when full."""
-
-MAX_LABEL_BYTES = 256
 
 
 Labels = tuple[tuple[str, str], ...]
@@ -59,16 +58,3 @@ class Router:
             return None
         captured = self._commands.ack.match(topic)
         return None if captured is None else tuple(zip(self._commands.ack.captures, captured, strict=True))
-
-
-def level_fault(level: str) -> str:
-    """Why a level of a topic can't be a label, or nothing. Labels end up in topics, file names and pages of ours."""
-    if not level:
-        return "an empty topic level"
-    if len(level.encode(errors="replace")) > MAX_LABEL_BYTES:
-        return f"a topic level over {MAX_LABEL_BYTES} bytes"
-    if any(character in "+#" for character in level) or level.startswith("$"):
-        return "a wildcard or reserved character in a topic level"
-    if level in (".", "..") or not level.isprintable():
-        return "a topic level with characters that don't print"
-    return ""

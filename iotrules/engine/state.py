@@ -159,7 +159,10 @@ class State:
         self.mark(("rule", (rule, key)))
 
     def _new_track(self, name: TrackName, now: int) -> Track:
-        return Track(name, self.plan.track_for(name), now)
+        track = Track(name, self.plan.track_for(name), now)
+        track.attributes, track.devices = self.plan.directory.attributes(track.key), self.devices
+        track.registered = track.key in self.plan.directory.members(name[1])
+        return track
 
     def take_dirty(self) -> dict[str, bytes | None]:
         """The parts that changed since the last call, encoded; None for those that are gone."""

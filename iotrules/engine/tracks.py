@@ -10,6 +10,7 @@ import msgspec
 
 from iotrules.engine.buffers import Buffer, new_buffer
 from iotrules.engine.drift import Drift
+from iotrules.engine.registry import NO_ATTRIBUTES, NOTHING_REMEMBERED
 from iotrules.engine.windows import SampleWindow, WindowState
 from iotrules.model.decisions import Key
 from iotrules.model.expression import Truth, Value
@@ -17,6 +18,7 @@ from iotrules.model.times import SECOND
 
 if TYPE_CHECKING:
     from iotrules.engine.plan import TrackPlan
+    from iotrules.engine.state import Remembered
 
 GAPS_KEPT = 16
 MAX_GAP_INTERVALS = 3
@@ -38,6 +40,7 @@ class TrackState(msgspec.Struct, array_like=True):
     gaps: list[int] = []
     windows: dict[str, WindowState] = {}
     sampled: bool = False
+    revised: int = 0
 
 
 class Track:
@@ -46,12 +49,38 @@ class Track:
     `clock` is the event time of the newest sample and `clock_wall` our clock when it came: between samples the key's
     clock goes on with ours, so a device whose clock is behind, or a recording of years ago, is treated like any other.
 
+    `revised` is the event time at which attributes or persisted state changed after the newest sample (0: they did
+    not): what was looked at before then is not looked at again with the new ones.
+
     `truths`, `restless`, `dues` and `due` say what need not be looked at: they follow from the rest and are not stored.
     """
 
     __slots__ = (
-        "_values", "clock", "clock_wall", "dirty", "due", "dues", "gaps", "key", "labels", "looked", "name", "patience",
-        "plan", "ranked", "restless", "sampled", "silence", "truths", "unknown", "wakes", "windows",
+        "_values",
+        "attributes",
+        "clock",
+        "clock_wall",
+        "devices",
+        "dirty",
+        "due",
+        "dues",
+        "gaps",
+        "key",
+        "labels",
+        "looked",
+        "name",
+        "patience",
+        "plan",
+        "ranked",
+        "registered",
+        "restless",
+        "revised",
+        "sampled",
+        "silence",
+        "truths",
+        "unknown",
+        "wakes",
+        "windows",
     )  # fmt: skip
 
     def __init__(self, name: TrackName, plan: TrackPlan | None, now: int) -> None:
@@ -83,6 +112,10 @@ class Track:
         self.dues: dict[int, int] = {}
         """Rule index → the event time at which a hold of it is over."""
         self.due = NEVER
+        self.attributes = NO_ATTRIBUTES
+        self.registered = False
+        self.revised = 0
+        self.devices: Mapping[Key, Remembered] = {}
         self.wakes = False
         """Is the engine going to be woken for this track?"""
         self.looked = 0
@@ -101,6 +134,11 @@ class Track:
         found: dict[str, Value | None] = self._values
         return found
 
+    def remembered(self) -> Mapping[str, Any]:
+        """What functions persisted for the key, now."""
+        found = self.devices.get(self.key)
+        return NOTHING_REMEMBERED if found is None else found.body
+
     def clock_at(self, now: int) -> int:
         """The key's event time when our clock shows `now`; it never goes back."""
         return self.clock + max(0, now - self.clock_wall)
@@ -114,7 +152,7 @@ class Track:
         self.silence = at - self.clock if self.sampled else 0
         if self.silence and self.plan is not None and self.plan.gap_factors:
             self.note_gap(self.silence)
-        self.clock, self.clock_wall, self.sampled = at, wall, True
+        self.clock, self.clock_wall, self.sampled, self.revised = at, wall, True, 0
         self.labels = labels
         self._values = values
 
@@ -144,12 +182,13 @@ class Track:
     def state(self) -> TrackState:
         windows = {buffer.name: kept.state() for buffer, kept in zip(self.buffers, self.windows, strict=True)}
         return TrackState(
-            dict(self.labels), self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled
-        )
+            dict(self.labels), self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled,
+            self.revised,
+        )  # fmt: skip
 
     def restore(self, state: TrackState) -> None:
         """Become what was stored; the windows are those of the plan."""
         self.labels, self.clock, self.clock_wall = state.labels, state.clock, state.clock_wall
         self._values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
-        self.ranked = sorted(self.gaps)
+        self.revised, self.ranked = state.revised, sorted(self.gaps)
         self.windows = tuple(new_buffer(buffer, state.windows.get(buffer.name)) for buffer in self.buffers)

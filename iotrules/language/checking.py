@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from iotrules.language.functions import check_function
+from iotrules.language.dotted import check_attribute, check_state, refuse_dotted, state_type, text_by_slip
+from iotrules.language.functions import TEXTUAL, check_function
 from iotrules.language.parser import parse_syntax
 from iotrules.language.quantities import Measure, add, multiply
-from iotrules.language.series import check_clock, check_series, wrong_arguments
+from iotrules.language.series import OF_CONDITIONS, check_clock, check_series, wrong_arguments
 from iotrules.language.substitution import substitute
 from iotrules.language.syntax import (
     Binary,
     Call,
     Chain,
+    Dotted,
     ExpressionError,
     In,
     Literal,
@@ -41,6 +43,7 @@ from iotrules.model.expression import (
     Not,
     Number,
     Or,
+    StateRef,
     Text,
 )
 from iotrules.model.rules import FieldType
@@ -56,7 +59,7 @@ def check_condition(text: str, scope: Scope) -> tuple[Expression | None, list[Ex
     except ExpressionError as error:
         return None, [error]
     checker = Checker(scope)
-    typed = _check(checker, syntax)
+    typed = _check(checker, syntax, _FLAG)
     _need_condition(checker, typed)
     return (None if checker.problems else typed.node), checker.problems
 
@@ -69,12 +72,15 @@ def _need_condition(checker: Checker, typed: Typed) -> None:
         checker.wrong(typed.start, "the condition is always the same: it reads no field", "name a field of the stream")
 
 
-def _check(checker: Checker, syntax: Syntax) -> Typed:
+def _check(checker: Checker, syntax: Syntax, wanted: FieldType | None = None) -> Typed:
+    """`wanted` is what stands there, for what does not know itself what it is (`state.trips`)."""
     match syntax:
         case Literal():
             return _literal(checker, syntax)
         case Name():
             return _name(checker, syntax)
+        case Dotted():
+            return _dotted(checker, syntax, wanted)
         case Call():
             return _call(checker, syntax)
         case Unary(operator="not"):
@@ -115,15 +121,6 @@ def _check_escapes(checker: Checker, syntax: Literal) -> None:
             checker.wrong(syntax.start + escape.start(), "an unknown escape in a text", hint)
 
 
-def _argument(checker: Checker, syntax: Call, index: int) -> Typed:
-    """A pattern keeps its backslashes: `\\d` and `\\\\d` are both a digit."""
-    argument = syntax.arguments[index]
-    pattern = syntax.function == "matches" and index == 1
-    if pattern and isinstance(argument, Literal) and argument.kind == "text":
-        return _text(argument)
-    return _check(checker, argument)
-
-
 def _name(checker: Checker, syntax: Name) -> Typed:
     scope, name = checker.scope, syntax.name
     if found := scope.fields.get(name):
@@ -141,6 +138,15 @@ def _name(checker: Checker, syntax: Name) -> Typed:
     return checker.wrong(syntax.start, message, f"stream {scope.stream} has {', '.join(sorted(valid)) or 'no fields'}")
 
 
+def _dotted(checker: Checker, syntax: Dotted, wanted: FieldType | None) -> Typed:
+    match syntax.namespace:
+        case "attr":
+            return check_attribute(checker, syntax)
+        case "state":
+            return check_state(checker, syntax, wanted)
+    return refuse_dotted(checker, syntax)
+
+
 def _call(checker: Checker, syntax: Call) -> Typed:
     name = syntax.function
     if name in FUNCTIONS and not _over_time(syntax):
@@ -152,6 +158,17 @@ def _call(checker: Checker, syntax: Call) -> Typed:
         message = f"{name}() is part of the rule language but not supported by this version"
         return checker.wrong(syntax.start, message)
     return checker.wrong(syntax.start, f"unknown function {quoted(name)}{nearest(name, SUPPORTED | LATER)}")
+
+
+def _argument(checker: Checker, syntax: Call, index: int) -> Typed:
+    """A pattern keeps its backslashes: `\\d` and `\\\\d` are both a digit."""
+    argument, function = syntax.arguments[index], syntax.function
+    if function == "has" and isinstance(argument, Dotted) and argument.namespace == "state":
+        return Typed(StateRef(argument.name, None), _FLAG, Measure(), argument.start, reads=True)
+    pattern = function == "matches" and index == 1
+    if pattern and isinstance(argument, Literal) and argument.kind == "text":
+        return _text(argument)
+    return _check(checker, argument, _TEXT if function in TEXTUAL else _NUMBER)
 
 
 def _over_time(syntax: Call) -> bool:
@@ -171,13 +188,13 @@ def _series(checker: Checker, syntax: Call) -> Typed:
     if wrong is not None:
         return wrong
     checker.in_window = True
-    inner = _check(checker, syntax.arguments[0])
+    inner = _check(checker, syntax.arguments[0], _FLAG if name in OF_CONDITIONS else _NUMBER)
     checker.in_window = False
     return check_series(checker, syntax, settled(checker, inner), before)
 
 
 def _negation(checker: Checker, syntax: Unary) -> Typed:
-    inner = _check(checker, syntax.operand)
+    inner = _check(checker, syntax.operand, _FLAG)
     need(checker, inner, _FLAG, "not takes a condition")
     _need_reading(checker, inner)
     return Typed(Not(inner.node), _FLAG, Measure(), syntax.start, reads=True)
@@ -189,7 +206,7 @@ def _need_reading(checker: Checker, typed: Typed) -> None:
 
 
 def _logic(checker: Checker, syntax: Logic) -> Typed:
-    operands = [_check(checker, operand) for operand in syntax.operands]
+    operands = [_check(checker, operand, _FLAG) for operand in syntax.operands]
     for operand in operands:
         need(checker, operand, _FLAG, f"{syntax.operator} joins conditions")
         _need_reading(checker, operand)
@@ -199,7 +216,7 @@ def _logic(checker: Checker, syntax: Logic) -> Typed:
 
 
 def _sign(checker: Checker, syntax: Unary) -> Typed:
-    inner = _check(checker, syntax.operand)
+    inner = _check(checker, syntax.operand, _NUMBER)
     if not need(checker, inner, _NUMBER, "- takes a number"):
         return Typed(inner.node, None, Measure(), syntax.start, reads=True)
     inner = settled(checker, inner)
@@ -207,7 +224,7 @@ def _sign(checker: Checker, syntax: Unary) -> Typed:
 
 
 def _arithmetic(checker: Checker, syntax: Binary) -> Typed:
-    left, right = _check(checker, syntax.left), _check(checker, syntax.right)
+    left, right = _check(checker, syntax.left, _NUMBER), _check(checker, syntax.right, _NUMBER)
     why = f"{syntax.operator} takes numbers"
     fine = [need(checker, operand, _NUMBER, why) for operand in (left, right)]
     if not all(fine):
@@ -238,11 +255,24 @@ def _multiplied(checker: Checker, syntax: Binary, left: Typed, right: Typed) -> 
 
 
 def _chain(checker: Checker, syntax: Chain) -> Typed:
-    operands = [_check(checker, operand) for operand in syntax.operands]
+    operands = _side_by_side(checker, syntax.operands, set(syntax.operators) <= {"==", "!="})
     for index, operator in enumerate(syntax.operators):
         _comparable(checker, operands, index, operator)
     node = Comparison(tuple(operand.node for operand in operands), syntax.operators)
     return Typed(node, _FLAG, Measure(), syntax.start, reads=True)
+
+
+def _side_by_side(checker: Checker, syntaxes: tuple[Syntax, ...], by_equality: bool) -> list[Typed]:
+    """Operands of a comparison; those of `state` are what the others are."""
+    open_ones = [isinstance(one, Dotted) and one.namespace == "state" for one in syntaxes]
+    known = [None if is_open else _check(checker, one) for one, is_open in zip(syntaxes, open_ones, strict=True)]
+    others = [one for one in known if one is not None]
+    wanted = state_type(others, by_equality)
+    if wanted is None and any(one.type is None for one in others):
+        wanted = _FLAG  # anything: what is beside it is wrong, and has been told
+    return [
+        _check(checker, syntax, wanted) if one is None else one for one, syntax in zip(known, syntaxes, strict=True)
+    ]
 
 
 def _comparable(checker: Checker, operands: list[Typed], index: int, operator: str) -> None:
@@ -252,7 +282,8 @@ def _comparable(checker: Checker, operands: list[Typed], index: int, operator: s
         return
     if left.type is not right.type:
         message = f"{A[left.type]} compared with {A[right.type]}"
-        operands[index + 1] = checker.wrong(right.start, message, _type_hint(left, right))
+        hint = text_by_slip(checker, left, right) or _type_hint(left, right)
+        operands[index + 1] = checker.wrong(right.start, message, hint)
     elif not left.reads and not right.reads:
         operands[index + 1] = checker.wrong(left.start, "a comparison of constants is always the same", "leave it out")
     elif left.type is not _NUMBER and operator not in ("==", "!="):
@@ -278,8 +309,7 @@ def _known_choice(checker: Checker, left: Typed, right: Typed) -> None:
 
 
 def _membership(checker: Checker, syntax: In) -> Typed:
-    operand = _check(checker, syntax.operand)
-    choices = [_check(checker, choice) for choice in syntax.choices]
+    operand, *choices = _side_by_side(checker, (syntax.operand, *syntax.choices), True)
     if operand.type is not None and not operand.reads:
         checker.wrong(operand.start, "in takes a field on its left")
     fitted = [_choice(checker, operand, choice) for choice in choices]

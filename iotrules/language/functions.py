@@ -7,7 +7,7 @@ from iotrules.language.patterns import PatternError, compiled
 from iotrules.language.quantities import Measure
 from iotrules.language.syntax import Call
 from iotrules.language.typed import Checker, Typed, fit_pair, need, settled
-from iotrules.model.expression import FieldRef, Flag, Function, Number, Text
+from iotrules.model.expression import AttributeRef, FieldRef, Flag, Function, Number, StateRef, Text
 from iotrules.model.rules import FieldType
 from iotrules.model.zones import Circle, Zone
 from iotrules.yamlfile import nearest, quoted
@@ -35,7 +35,7 @@ _USAGE: dict[str, tuple[int, int, str]] = {
     "distance": (4, 4, "distance(lat, lon, 52.5, 13.4)"),
     "inside": (3, 3, 'inside(lat, lon, "zone")'),
 }
-_TEXTUAL = frozenset({"starts_with", "ends_with", "contains", "lower", "matches"})
+TEXTUAL = frozenset({"starts_with", "ends_with", "contains", "lower", "matches"})
 _BARE = frozenset({"sqrt", "log", "exp"})
 
 
@@ -63,7 +63,7 @@ def _typed(checker: Checker, syntax: Call, arguments: list[Typed]) -> Typed:
         return _has(checker, syntax, arguments[0])
     if name == "inside":
         return _inside(checker, syntax, arguments)
-    wanted = _TEXT if name in _TEXTUAL else _NUMBER
+    wanted = _TEXT if name in TEXTUAL else _NUMBER
     what = "text" if wanted is _TEXT else "numbers"
     fine = [need(checker, argument, wanted, f"{name}() takes {what}") for argument in arguments]
     if not all(fine):
@@ -83,7 +83,7 @@ def _call(syntax: Call, arguments: list[Typed], type_: FieldType, measure: Measu
 
 
 def _has(checker: Checker, syntax: Call, argument: Typed) -> Typed:
-    if argument.type is not None and not isinstance(argument.node, FieldRef):
+    if argument.type is not None and not isinstance(argument.node, FieldRef | AttributeRef | StateRef):
         return checker.wrong(argument.start, "has() takes a field", "write has(temp)")
     return _call(syntax, [argument], _FLAG, Measure())
 

@@ -9,12 +9,14 @@ from types import MappingProxyType
 from iotrules.language.checking import check_condition
 from iotrules.language.instances import build_named, read_templates
 from iotrules.language.parts import Part
+from iotrules.language.registry import read_registry
 from iotrules.language.rules import Surroundings
 from iotrules.language.streams import build_commands, build_stream, refuse_overlaps
 from iotrules.language.typed import Scope
 from iotrules.language.zones import build_zone
 from iotrules.model.errors import FileError, Problem, RuleError
 from iotrules.model.expression import Expression
+from iotrules.model.inputs import RegistryFile
 from iotrules.model.rules import RuleSet, Stream
 from iotrules.model.zones import Zone
 from iotrules.yamlfile import Mapping as MappingNode
@@ -30,8 +32,11 @@ class _File:
     root: MappingNode
 
 
-def load_files(files: Mapping[str, str]) -> RuleSet:
-    """All rule files (name → text) as one set. RuleError carries every problem, in reading order."""
+def load_files(files: Mapping[str, str], registry: RegistryFile | None = None) -> RuleSet:
+    """All rule files (name → text) as one set, with the device registry that they may read.
+
+    RuleError carries every problem of all of them, in reading order.
+    """
     problems: list[Problem] = []
     parsed = [file for name, text in files.items() if (file := _parse(name, text, problems))]
     parts = {section: _unique(_parts(parsed, section, problems), section) for section in ("streams", "zones", "rules")}
@@ -42,13 +47,14 @@ def load_files(files: Mapping[str, str]) -> RuleSet:
     with_parts = [(parts["streams"][name], stream) for name, stream in known.items()]
     refuse_overlaps(with_parts, (declared, commands) if declared and commands else None)
     zones = {name: build_zone(part) for name, part in _until_enough(parts["zones"], problems)}
-    around = Surroundings(streams, commands, declared is not None, zones)
+    devices = None if registry is None else read_registry(registry, streams, problems)
+    around = Surroundings(streams, commands, declared is not None, zones, devices, registry is not None)
     templates = read_templates(parts["rules"], around)
     rules = {name: build_named(part, templates, around) for name, part in _until_enough(parts["rules"], problems)}
     if problems:
-        order = {name: index for index, name in enumerate(files)}
+        order = {name: index for index, name in enumerate([*files, *([registry.name] if registry else ())])}
         raise RuleError(sorted(set(problems), key=lambda p: (order[p.file], p.line, p.column)))
-    return RuleSet(known, commands, {name: rule for name, rule in rules.items() if rule})
+    return RuleSet(known, commands, {name: rule for name, rule in rules.items() if rule}, devices)
 
 
 def _until_enough(parts: dict[str, Part], problems: list[Problem]) -> Iterator[tuple[str, Part]]:

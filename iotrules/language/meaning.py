@@ -6,19 +6,33 @@ import hashlib
 import json
 from typing import Any
 
+from iotrules.language.attributes import registry_read
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
+from iotrules.model.registry import Registry
 from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, OnlyKeys, Stream
 
 
-def meaning(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence, missing: Missing) -> str:
-    """16 hex digits over the stream, the fields that are read, by, conditions, holds and missing."""
-    parts = {
+def meaning(
+    stream: Stream,
+    by: tuple[str, ...],
+    body: Condition | Ladder | Absence,
+    missing: Missing,
+    registry: Registry | None = None,
+) -> str:
+    """16 hex digits over the stream, the fields that are read, by, conditions, holds and missing.
+
+    Of the registry, what attributes that are read are: not their values, which may change without a rule's doing so.
+    """
+    parts: dict[str, Any] = {
         "stream": [stream.name, stream.topic.text, _time(stream)],
         "by": by,
         "body": _body(stream, body),
         "missing": missing.value,
     }
+    read = registry_read(body, registry)
+    if read:
+        parts["registry"] = read
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return _hash(text, 8)
 

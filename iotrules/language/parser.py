@@ -13,6 +13,7 @@ from iotrules.language.syntax import (
     Call,
     Chain,
     Compare,
+    Dotted,
     ExpressionError,
     In,
     Literal,
@@ -28,6 +29,7 @@ from iotrules.language.tokens import Token, tokenize
 MAX_DEPTH = 32
 MAX_NODES = 200
 
+_PATH_HINT = "for a value inside nested JSON, declare a field with path: a.b in the stream"
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -90,20 +92,13 @@ def _unexpected(parser: _Parser) -> ExpressionError:
     if token.text == "=":
         return ExpressionError(token.start, "= compares nothing", "write ==")
     if token.text == ".":
-        return _dotted(parser, before)
+        return ExpressionError(token.start, "nothing has attributes in a condition", _PATH_HINT)
+    if token.text == "(" and before.kind == "name":
+        return ExpressionError(before.start, f"{_shown(before)} behind a dot is a name, not a function")
     if before.kind == "literal" and token.kind == "name":
         hint = "a unit stands behind one space and has none inside (85 degC, -0.5 bar/min)"
         return ExpressionError(token.start, f"expected an operator, got {_shown(token)}", hint)
     return ExpressionError(token.start, f"expected an operator or the end, got {_shown(token)}")
-
-
-def _dotted(parser: _Parser, before: Token) -> ExpressionError:
-    after = parser.tokens[parser.at + 1]
-    if before.kind == "name" and after.kind == "name" and not after.text.startswith("_"):
-        message = f"{before.text[:60]}.{after.text[:60]}: names with a dot (another stream's field, attr, state, …)"
-        hint = "for a value inside nested JSON, declare a field with path: a.b in the stream"
-        return ExpressionError(before.start, message + " are not supported by this version", hint)
-    return ExpressionError(parser.token.start, "nothing has attributes in a condition")
 
 
 def _shown(token: Token) -> str:
@@ -224,8 +219,19 @@ def _primary(parser: _Parser) -> Syntax:
     if parser.sees("("):
         return _call(parser, token)
     if parser.sees("."):
-        raise _dotted(parser, token)
+        return _dotted(parser, token)
     return Name(token.text, token.start)
+
+
+def _dotted(parser: _Parser, namespace: Token) -> Dotted:
+    """`attr.max_temp`, without spaces. What stands behind the dot may be called like a function."""
+    dot = parser.take()
+    name = parser.token
+    adjacent = dot.start == namespace.start + len(namespace.text) and name.start == dot.start + 1
+    if name.kind != "name" or name.text.startswith("_") or not adjacent:
+        raise ExpressionError(dot.start, "nothing has attributes in a condition", _PATH_HINT)
+    parser.take()
+    return Dotted(namespace.text, name.text, namespace.start)
 
 
 def _value_hint(token: Token) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from iotrules.language.attributes import is_registered
 from iotrules.language.checking import check_condition
 from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
 from iotrules.language.meaning import meaning, of_keys
@@ -18,6 +19,7 @@ from iotrules.language.syntax import ExpressionError
 from iotrules.language.typed import Scope
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
+from iotrules.model.registry import Registry
 from iotrules.model.rules import (
     NO_HOLD,
     Absence,
@@ -52,6 +54,8 @@ class Surroundings:
     commands: CommandTopics | None
     commands_declared: bool
     zones: Mapping[str, Zone | None] = field(default_factory=dict)
+    registry: Registry | None = None
+    registry_given: bool = False
 
 
 def build_rule(part: Part, around: Surroundings) -> Rule | None:
@@ -71,6 +75,8 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     by = _by(part, document, stream)
     scope = _scope(part, stream, by, around) if stream else None
     body = _body(part, document, scope)
+    if isinstance(body, Absence) and stream is not None:
+        body = replace(body, registered=document.expect is None and is_registered(around.registry, stream, by))
     steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by if stream else None)
     only_keys = read_only_keys(part, document.only_keys, by if stream else None)
     if stream is None or scope is None or body is None:
@@ -95,7 +101,7 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
         dry_run=document.dry_run,
         missing=missing,
         location=part.location,
-        meaning=meaning(stream, by, body, missing) + of_keys(only_keys),
+        meaning=meaning(stream, by, body, missing, around.registry) + of_keys(only_keys),
         only_keys=only_keys,
     )
 
@@ -144,7 +150,16 @@ def _by(part: Part, document: RuleDocument, stream: Stream | None) -> tuple[str,
 
 def _scope(part: Part, stream: Stream, by: tuple[str, ...], around: Surroundings) -> Scope:
     others = tuple(name for name in stream.captures if name not in by)
-    return Scope(stream.name, {field.name: field for field in stream.fields}, by, others, around.zones, part.arguments)
+    return Scope(
+        stream.name,
+        {field.name: field for field in stream.fields},
+        by,
+        others,
+        zones=around.zones,
+        arguments=part.arguments,
+        registry=around.registry,
+        registry_given=around.registry_given,
+    )
 
 
 def _body(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | Ladder | Absence | None:

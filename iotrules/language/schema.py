@@ -263,7 +263,7 @@ _RULE: Schema = {
     },
     "summary": _text(
         'The line that people read: "{device} is at {temp:.1f} °C". Knows the fields, the labels of by, '
-        "{rule}, {severity} and {held}; quote it."
+        "{attr.NAME} of the registry, {rule}, {severity} and {held}; quote it."
     ),
     "description": _text("What it means, for people.", required=True),
     "runbook": _text("What to do about it, for people: a text or a link.", required=True),

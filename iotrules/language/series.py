@@ -29,6 +29,9 @@ MAX_LAG = 1000
 _NUMBER, _TEXT, _FLAG = FieldType.NUMBER, FieldType.TEXT, FieldType.FLAG
 _RANKS = {"median": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 _OF_CONDITIONS = frozenset({Statistic.SHARE, Statistic.TIMES, Statistic.STREAK})
+OF_CONDITIONS = frozenset(kind.value for kind in _OF_CONDITIONS)
+"""The names of functions that take a condition."""
+
 _OF_ANYTHING = frozenset({
     WindowKind.COUNT, Statistic.CHANGES, Statistic.STUCK, Statistic.CHANGED, Statistic.AGE
 })  # fmt: skip

@@ -15,6 +15,7 @@ from iotrules.language.syntax import (
     Binary,
     Call,
     Chain,
+    Dotted,
     ExpressionError,
     In,
     Literal,
@@ -45,7 +46,7 @@ def _substitute(node: Syntax, arguments: Arguments) -> Syntax:
     match node:
         case Name():
             return _value(node, arguments)
-        case Literal():
+        case Literal() | Dotted():
             return node
         case Unary():
             return _unary(replace(node, operand=_substitute(node.operand, arguments)))

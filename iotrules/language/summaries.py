@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iotrules.language.attributes import attribute_slots, slot_fault
 from iotrules.language.parts import Part
 from iotrules.language.substitution import filled, slot_types
 from iotrules.language.syntax import ExpressionError
@@ -19,8 +20,9 @@ def read_summary(part: Part, text: str | None, scope: Scope) -> Template | None:
     names = dict.fromkeys((*scope.labels, *BUILT_IN_SLOTS), FieldType.TEXT)
     names |= {name: field.type for name, field in scope.fields.items()}
     names |= slot_types(scope.arguments, scope.fields)
+    names |= attribute_slots(scope, text)
     try:
-        return filled(template(text, names), scope.arguments)
+        return filled(template(text, names, lambda name: slot_fault(scope, name)), scope.arguments)
     except ExpressionError as error:
         part.wrong_inside(error, "summary")
         return None

@@ -39,6 +39,15 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class Dotted:
+    """`attr.max_temp`: a name of something other than the rule's own stream."""
+
+    namespace: str
+    name: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     function: str
     arguments: tuple[Syntax, ...]
@@ -82,13 +91,13 @@ class Logic:
     start: int
 
 
-Syntax: TypeAlias = Literal | Name | Call | Unary | Binary | Chain | In | Logic
+Syntax: TypeAlias = Literal | Name | Dotted | Call | Unary | Binary | Chain | In | Logic
 
 
 def parts(node: Syntax) -> tuple[Syntax, ...]:
     """The direct operands of a node."""
     match node:
-        case Literal() | Name():
+        case Literal() | Name() | Dotted():
             return ()
         case Call(arguments=arguments, options=options):
             return arguments + tuple(value for _, value in options)

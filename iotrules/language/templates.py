@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.rules import FieldType, Slot, Template
@@ -12,8 +13,13 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}:]*)(?::(?P<format>[^{}]*))?\}|[{
 _FORMAT = re.compile(r"\+?[0-9]{0,2},?(\.[0-9]{1,2})?[feg%]")
 
 
-def template(text: str, names: dict[str, FieldType]) -> Template:
-    """The parts of a template over `names`. ExpressionError at the slot that is wrong; `{{` is a brace."""
+def template(
+    text: str, names: dict[str, FieldType], fault: Callable[[str], tuple[str, str] | None] = lambda _: None
+) -> Template:
+    """The parts of a template over `names`. ExpressionError at the slot that is wrong; `{{` is a brace.
+
+    `fault` may know more of a name that is not there: the message and its hint.
+    """
     parts: list[str | Slot] = []
     literal, at = "", 0
     for found in _TOKEN.finditer(text):
@@ -25,16 +31,18 @@ def template(text: str, names: dict[str, FieldType]) -> Template:
         if literal:
             parts.append(literal)
         literal = ""
-        parts.append(_slot(found, names))
+        parts.append(_slot(found, names, fault))
     literal += text[at:]
     return Template((*parts, literal) if literal else tuple(parts))
 
 
-def _slot(found: re.Match[str], names: dict[str, FieldType]) -> Slot:
+def _slot(found: re.Match[str], names: dict[str, FieldType], fault: Callable[[str], tuple[str, str] | None]) -> Slot:
     name, form, at = found["name"], found["format"] or "", found.start()
     if name is None:
         hint = "write {{ or }} for a brace that is meant as one"
         raise ExpressionError(at, "a brace without its other half", hint)
+    if name not in names and (told := fault(name)):
+        raise ExpressionError(at, *told)
     if name not in names:
         hint = f"a summary knows {', '.join(sorted(names))}"
         raise ExpressionError(at, f"unknown name {quoted(name)} in the text{nearest(name, names)}", hint)

@@ -9,7 +9,8 @@ from iotrules.language import units
 from iotrules.language.parameters import Arguments
 from iotrules.language.quantities import Measure, fit
 from iotrules.language.syntax import ExpressionError
-from iotrules.model.expression import Expression, Flag, Number
+from iotrules.model.expression import AttributeRef, Expression, Flag, Number
+from iotrules.model.registry import Registry
 from iotrules.model.rules import Field, FieldType
 from iotrules.model.zones import Zone
 
@@ -30,6 +31,9 @@ class Scope:
     """A zone is None if it is declared but has problems of its own."""
     arguments: Arguments = field(default_factory=dict)
     """What stands for the parameters of a template."""
+    registry: Registry | None = None
+    registry_given: bool = False
+    """A registry that is given and is None has problems of its own, which are told there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +90,10 @@ def fit_pair(checker: Checker, left: Typed, right: Typed, *, interval: bool = Fa
     one, other = left.measure.unit, right.measure.unit
     if one and other and not units.same(one, other):
         message = f"one side is in {one}, the other in {other}"
-        return left, checker.wrong(right.start, message, "have the device report both in one unit")
+        attribute = next((t for t in (right, left) if isinstance(t.node, AttributeRef)), None)
+        hint = "have the device report both in one unit"
+        if attribute is not None:
+            wanted = one if attribute is right else other
+            hint = f"give the registry's column in {wanted}: have {wanted} behind its name, and convert its values"
+        return left, checker.wrong(right.start, message, hint)
     return left, right

@@ -7,6 +7,7 @@ from typing import assert_never
 from iotrules.model.expression import (
     And,
     Arithmetic,
+    AttributeRef,
     Clock,
     Comparison,
     Expression,
@@ -21,6 +22,7 @@ from iotrules.model.expression import (
     Number,
     Or,
     Rank,
+    StateRef,
     Text,
     Window,
     least_samples,
@@ -55,6 +57,10 @@ def _text(node: Expression, canonical: bool) -> tuple[str, int]:
             return ("true" if flag else "false"), _VALUE
         case FieldRef(name=name) | LabelRef(name=name):
             return name, _VALUE
+        case AttributeRef(name=name):
+            return f"attr.{name}", _VALUE
+        case StateRef(name=name):
+            return f"state.{name}", _VALUE
         case Window():
             return _window(node, canonical), _VALUE
         case Function(name=name, arguments=arguments, zone=zone):

@@ -127,6 +127,24 @@ class LabelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeRef:
+    """`attr.max_temp`: what the registry says of the key's device; missing if it says nothing."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateRef:
+    """`state.trips`: what functions persisted for the key, a number, text or flag by what it is compared with.
+
+    None: whatever it is (`has`). What has another type is missing, and a fault of the rule.
+    """
+
+    name: str
+    type: Literal["number", "text", "flag"] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """An aggregate of `argument` over the samples with time in (t - duration, t].
 
@@ -201,6 +219,8 @@ Expression: TypeAlias = (
     | Flag
     | FieldRef
     | LabelRef
+    | AttributeRef
+    | StateRef
     | Window
     | Function
     | Negate
@@ -216,7 +236,7 @@ Expression: TypeAlias = (
 def children(node: Expression) -> tuple[Expression, ...]:
     """The direct operands of a node, in reading order."""
     match node:
-        case Number() | Text() | Flag() | FieldRef() | LabelRef():
+        case Number() | Text() | Flag() | FieldRef() | LabelRef() | AttributeRef() | StateRef():
             return ()
         case Window(argument=inner) | Negate(operand=inner) | Not(operand=inner):
             return (inner,)
@@ -240,3 +260,9 @@ def fields(node: Expression) -> frozenset[str]:
     """The names of all fields that the tree reads."""
     here = frozenset({node.name}) if isinstance(node, FieldRef) else frozenset()
     return here.union(*(fields(child) for child in children(node)))
+
+
+def attributes(node: Expression) -> frozenset[str]:
+    """The names of all attributes of the registry that the tree reads."""
+    here = frozenset({node.name}) if isinstance(node, AttributeRef) else frozenset()
+    return here.union(*(attributes(child) for child in children(node)))

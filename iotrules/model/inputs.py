@@ -28,11 +28,22 @@ class Tick(msgspec.Struct, frozen=True, tag="t", array_like=True):
     """Time has passed; nothing else happened."""
 
 
+class RegistryFile(msgspec.Struct, frozen=True, array_like=True):
+    """A device registry as it was read: the ending of its name says whether it is CSV or YAML."""
+
+    name: str
+    text: str
+
+
 class Reload(msgspec.Struct, frozen=True, tag="r", array_like=True):
-    """The rule files in use from now on: file name → text. Parsed by the engine's caller and again at recovery."""
+    """The rule files in use from now on: file name → text. Parsed by the engine's caller and again at recovery.
+
+    To use another registry, or none, put in the files in use with that one.
+    """
 
     files: dict[str, str]
     dry_run: bool = False
+    registry: RegistryFile | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, tag="e", array_like=True):

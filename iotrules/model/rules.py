@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from iotrules.model.expression import Expression
+
+if TYPE_CHECKING:
+    from iotrules.model.registry import Registry
 
 
 class Severity(IntEnum):
@@ -182,10 +185,14 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Silence of a key for `hold`; keys silent for longer than `seen_within` ns are not expected any more."""
+    """Silence of a key for `hold`; keys silent for longer than `seen_within` ns are not expected any more.
+
+    With `registered`, those of the registry are expected without an end, and before they were ever heard.
+    """
 
     hold: Hold
     seen_within: int
+    registered: bool = False
 
 
 class At(Enum):
@@ -280,3 +287,4 @@ class RuleSet:
     streams: dict[str, Stream] = field(default_factory=dict)
     commands: CommandTopics | None = None
     rules: dict[str, Rule] = field(default_factory=dict)
+    registry: Registry | None = None

@@ -74,3 +74,49 @@ def test_color_is_for_terminals_that_want_it(rules: Path) -> None:
     assert "\x1b[" not in check(rules).output
     assert "\x1b[" in check(rules, color=True).output
     assert "\x1b[" not in check(rules, color=True, env={"NO_COLOR": "1"}).output
+
+
+LIMITS = "rules:\n  l: {from: env, when: temp > attr.limit}\n"
+DEVICES = "site,device,limit [degC]\nA,b1,85\n"
+
+
+def test_the_registry_of_the_directory_is_found(rules: Path) -> None:
+    (rules / "limits.yaml").write_text(LIMITS)
+    assert "attr.limit: there is no registry" in check(rules).output
+    (rules / "registry.csv").write_text(DEVICES)
+    result = check(rules)
+    assert (result.exit_code, result.output) == (
+        0, f"ok: 2 rules, 1 stream in 2 files, 1 device in {rules}/registry.csv\n"
+    )  # fmt: skip
+
+
+def test_a_registry_is_named_by_an_option_or_among_the_files(rules: Path, tmp_path: Path) -> None:
+    (rules / "limits.yaml").write_text(LIMITS)
+    (tmp_path / "devices.csv").write_text(DEVICES)
+    (tmp_path / "registry.csv").write_text(DEVICES)
+    assert check(rules, "--registry", tmp_path / "devices.csv").exit_code == 0
+    assert check(rules, tmp_path / "registry.csv").exit_code == 0
+    assert check(*sorted(rules.iterdir()), tmp_path / "registry.csv").exit_code == 0
+    assert "there is no registry" in check(rules / "limits.yaml", rules / "good.yaml").output
+
+
+def test_several_registries_and_registries_alone_are_refused(rules: Path, tmp_path: Path) -> None:
+    for folder in (rules, tmp_path):
+        (folder / "registry.csv").write_text(DEVICES)
+    result = check(rules, tmp_path / "registry.csv")
+    assert (result.exit_code, "which is the registry?" in result.stderr) == (3, True)
+    result = check(tmp_path / "registry.csv")
+    assert (result.exit_code, "give the rule files that go with it" in result.stderr) == (3, True)
+    result = check(rules, "--registry", tmp_path / "none.csv")
+    assert (result.exit_code, "does not exist" in result.stderr) == (3, True)
+
+
+def test_problems_of_the_registry_are_shown_like_those_of_rules(rules: Path) -> None:
+    (rules / "registry.csv").write_text(DEVICES + "A,b2,warm\n")
+    result = check(rules)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[:3] == [
+        f'{rules}/registry.csv:3:6: "warm" is text, and limit is in degC',
+        "    A,b2,warm",
+        "         ^",
+    ]

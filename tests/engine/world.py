@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from iotrules.engine import Engine
 from iotrules.model.decisions import Decision, SendCommand, Transition
-from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Tick, decode_input, encode_input
+from iotrules.model.inputs import (
+    Arrival,
+    Input,
+    Messages,
+    Receipt,
+    RegistryFile,
+    Reload,
+    Tick,
+    decode_input,
+    encode_input,
+)
 from iotrules.model.times import MILLISECOND, SECOND
 
 START = 1_790_000_000 * SECOND
@@ -40,6 +52,10 @@ OVERHEAT = """
 """
 
 
+def registry_file(text: str | None) -> RegistryFile | None:
+    return None if text is None else RegistryFile("registry.csv", text)
+
+
 class World:
     """One engine. `restart_every` puts it through its store after that many journaled inputs."""
 
@@ -50,6 +66,7 @@ class World:
         dry_run: bool = False,
         restart_every: int | None = None,
         fused: bool = True,
+        registry: str | None = None,
         stream: str = STREAM,
     ) -> None:
         self._fused = fused
@@ -60,7 +77,11 @@ class World:
         self.decisions: list[Decision] = []
         self._restart_every = restart_every
         self._parts: dict[str, bytes] = {}
-        self.put(Reload({"rules.yaml": stream + rules}, dry_run))
+        self.put(Reload({"rules.yaml": stream + rules}, dry_run, registry_file(registry)))
+
+    def use_registry(self, registry: str | None) -> Decision:
+        """Go on with the same rules and another registry, as CSV."""
+        return self.put(msgspec.structs.replace(self.engine.files, registry=registry_file(registry)))
 
     def put(self, value: Input) -> Decision:
         value = decode_input(encode_input(value))  # as the journal would give it back

@@ -13,6 +13,7 @@ import pytest
 from iotrules.language import load_files, read_directory, thresholds
 from iotrules.model.errors import ConfigError
 from iotrules.model.expression import FieldRef, Not
+from iotrules.model.inputs import RegistryFile
 from iotrules.model.rules import (
     NO_HOLD,
     Absence,
@@ -302,12 +303,14 @@ def test_an_empty_directory_is_an_error(tmp_path: Path) -> None:
         read_directory(tmp_path)
 
 
+DEVICES = re.findall(r"```text\n(site,.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)[0]
 EXAMPLES = re.findall(r"```yaml\n(streams:.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_the_examples_of_the_reference_load(text: str) -> None:
-    assert load_files({"docs/rules.md": text}).rules
+    registry = RegistryFile("registry.csv", DEVICES) if "attr." in text else None
+    assert load_files({"docs/rules.md": text}, registry).rules
 
 
 def test_the_reference_has_examples() -> None:

@@ -11,9 +11,12 @@ from typing import NamedTuple, assert_never
 
 from iotrules.engine.functions import DomainError, apply
 from iotrules.engine.fuse.writing import Writer
+from iotrules.engine.registry import read_state
+from iotrules.engine.tracks import Track
 from iotrules.model.expression import (
     And,
     Arithmetic,
+    AttributeRef,
     Comparison,
     Expression,
     FieldRef,
@@ -25,7 +28,9 @@ from iotrules.model.expression import (
     Not,
     Number,
     Or,
+    StateRef,
     Text,
+    Value,
     Window,
 )
 
@@ -40,10 +45,11 @@ class Operand(NamedTuple):
 
 
 class Emitter:
-    """Emits what conditions over one track need. `window` gives the expression that reads a window."""
+    """Emits what conditions over one track need: `track` is its name in the code, `window` gives how one is read."""
 
-    def __init__(self, writer: Writer, fields: dict[str, str], window: Callable[[Window], str]) -> None:
+    def __init__(self, writer: Writer, track: str, fields: dict[str, str], window: Callable[[Window], str]) -> None:
         self._writer = writer
+        self._track = track
         self._fields = fields
         self._window = window
         self._known: dict[Expression, Operand] = {}
@@ -67,6 +73,11 @@ class Emitter:
                 return Operand(self._fields[name], unknown=True)
             case LabelRef(name):
                 return self._assign(f"labels[{self._writer.bind(name)}]", unknown=False)
+            case AttributeRef(name):
+                return self._assign(f"{self._track}.attributes.get({self._writer.bind(name)})", unknown=True)
+            case StateRef():
+                read = self._writer.bind(_state)
+                return self._assign(f"{read}({self._writer.bind(node)}, {self._track})", unknown=True)
             case Window():
                 return self._assign(self._window(node), unknown=True)
             case Function():
@@ -145,6 +156,15 @@ class Emitter:
             return self._assign(f" {word} ".join(operand.text for operand in operands), unknown=False)
         decided = _any_is(repr(decisive), operands, certain=True)
         return self._assign(f"{decisive} if {decided} else None if {unknown} else {not decisive}", unknown=True)
+
+
+def _state(node: StateRef, track: Track) -> Value | None:
+    """What functions persisted for the key; DomainError where it is of another type."""
+    faults: list[str] = []
+    value = read_state(node, track.remembered, faults)
+    if faults:
+        raise DomainError(faults[0])
+    return value
 
 
 def _any_is(what: str, operands: Iterable[Operand], *, certain: bool = False) -> str:

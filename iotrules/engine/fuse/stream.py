@@ -112,7 +112,9 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
         shared = set(track.by) < set(track.stream.captures)
         writer.line(f"at{index} = at" + (f" if at >= t{index}.clock else t{index}.clock" if shared else ""))
     local = _load_fields(writer, decoder, tracks)
-    emitters = [Emitter(writer, local, _window_reader(writer, index, track)) for index, track in enumerate(tracks)]
+    emitters = [
+        Emitter(writer, f"t{index}", local, _window_reader(writer, index, track)) for index, track in enumerate(tracks)
+    ]
     arguments = _arguments(writer, emitters, tracks)
     _take_in(writer, decoder)
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
@@ -185,6 +187,7 @@ def _sample(writer: Writer, index: int, track: Keyed, emitter: Emitter, argument
     writer.line(f"{t}.clock_wall = now")
     writer.line(f"{t}.labels = labels")
     writer.line(f"{t}._values = m")
+    writer.line(f"{t}.revised = 0")
     with writer.block(f"if not {t}.dirty:"):
         writer.line(f"{t}.dirty = True")
         writer.line(f"touched.append({t})")

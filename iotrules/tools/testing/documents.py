@@ -18,6 +18,8 @@ class EquivalentDocument(_Document):
 
 class TestFileDocument(_Document):
     start: str | None = None
+    registry: str | None = None
+    """A file, from the test file's directory."""
     cases: list[Any]
     """Each one a CaseDocument, checked on its own."""
     equivalent: list[EquivalentDocument] = Field(default_factory=list)

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from iotrules.engine.route import level_fault
 from iotrules.language.durations import duration
 from iotrules.language.parts import Part
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.errors import Problem
 from iotrules.model.expression import Value
+from iotrules.model.labels import level_fault
 from iotrules.model.rules import EventTime, Field, RuleSet, Stream
 from iotrules.model.times import MILLISECOND, SECOND, duration_words
 from iotrules.tools.testing.cases import Sent

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from iotrules.language import load_files, read_directory
+from iotrules.language import load_files, read_directory, registry_file, registry_in
 from iotrules.language.parts import Part
 from iotrules.model.errors import ConfigError, FileError, Problem
+from iotrules.model.inputs import RegistryFile
 from iotrules.model.rules import RuleSet
 from iotrules.model.times import MILLISECOND
 from iotrules.tools.testing.cases import Case, Equivalent, Restart, Sent, Suite
@@ -23,23 +25,38 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDINGS = (".test.yaml", ".test.yml")
 
 
-def read_suites(paths: Sequence[Path]) -> list[Suite]:
+def read_suites(paths: Sequence[Path], registry: RegistryFile | None = None) -> list[Suite]:
     """The test files at or below the paths; `NAME.yaml` means the test file beside it.
 
-    All rule files of a test file's directory (or of the directory given) are loaded, as `iotrules run` would.
+    All rule files of a test file's directory (or of the directory given) are loaded, as `iotrules run` would; with the
+    registry that the test file names, else the one given, else the directory's own.
     ConfigError: there is nothing to test; FileError: every problem of the rule or test files.
     """
     suites: list[Suite] = []
     problems: list[Problem] = []
     for root, files in _by_root(paths).items():
-        texts = read_directory(root)
-        rules = load_files(texts)
+        loaded = _Loaded(read_directory(root), registry or registry_in(root))
         for file in files:
-            suite = _suite(file, texts, rules, problems)
+            suite = _suite(file, loaded, problems)
             suites += [suite] if suite else []
     if problems:
         raise FileError(problems)
     return suites
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """The rule files of one directory, loaded once for each registry."""
+
+    texts: dict[str, str]
+    registry: RegistryFile | None
+    sets: dict[str, RuleSet] = field(default_factory=dict)
+
+    def rules(self, registry: RegistryFile | None) -> RuleSet:
+        name = registry.name if registry else ""
+        if name not in self.sets:
+            self.sets[name] = load_files(self.texts, registry)
+        return self.sets[name]
 
 
 def _by_root(paths: Sequence[Path]) -> dict[Path, list[Path]]:
@@ -70,8 +87,8 @@ def _is_test_file(path: Path) -> bool:
     return path.name.endswith(_ENDINGS)
 
 
-def _suite(file: Path, texts: dict[str, str], rules: RuleSet, problems: list[Problem]) -> Suite | None:
-    name = str(file)
+def _suite(file: Path, loaded: _Loaded, problems: list[Problem]) -> Suite | None:
+    name, texts = str(file), loaded.texts
     beside = [str(file.with_name(file.name.split(".test.")[0] + ending)) for ending in (".yaml", ".yml")]
     rule_file = next((rule_file for rule_file in beside if rule_file in texts), None)
     text = _text(file)
@@ -87,11 +104,20 @@ def _suite(file: Path, texts: dict[str, str], rules: RuleSet, problems: list[Pro
     document = part.document(TestFileDocument)
     if document is None:
         return None
+    rules = loaded.rules(_registry(part, document.registry, file) or loaded.registry)
     start = _start(part, document.start)
     nodes = _items(node_at(root, ["cases"]))
     cases = [case for node in nodes if (case := _case(part_of(part.source, "a case", node, problems), rules, start))]
     _refuse_repeated_names(part, nodes)
     return Suite(name, rule_file, rules, texts, tuple(cases), tuple(_equivalent(root, document)))
+
+
+def _registry(part: Part, given: str | None, file: Path) -> RegistryFile | None:
+    try:
+        return None if given is None else registry_file(file.parent / given)
+    except ConfigError as error:
+        part.wrong(str(error), "registry")
+    return None
 
 
 def _text(file: Path) -> str:

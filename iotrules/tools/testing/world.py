@@ -29,6 +29,7 @@ from iotrules.model.errors import FunctionError
 from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Tick, decode_input, encode_input
 from iotrules.model.rules import Ladder, RuleSet, Severity
 from iotrules.tools.testing.cases import Case, Reply, Restart, Sent
+from iotrules.tools.testing.devices import of_case
 from iotrules.tools.testing.functions import LocalHandlers
 
 SNAPSHOT_EVERY = 8
@@ -80,7 +81,7 @@ class Run:
 def play(case: Case, rules: RuleSet, texts: Mapping[str, str], handlers: LocalHandlers) -> Run:
     """What happens when the case meets these rules. The same in, the same out."""
     handlers.forget()
-    world = _World(case, _visible(rules), texts, handlers)
+    world = _World(case, of_case(case, _visible(rules)), texts, handlers)
     waiting = deque(case.sent)
     for restart in case.restarts:
         world.send_all(_take(waiting, restart.at))
@@ -88,7 +89,7 @@ def play(case: Case, rules: RuleSet, texts: Mapping[str, str], handlers: LocalHa
         world.restart(restart)
         world.send_backlog(_take(waiting, restart.end))
     world.send_all(_take(waiting, case.end))
-    world.pass_time(case.start + case.end + 1)  # what is due at the very end is due
+    world.pass_time(case.start + case.end + 2)  # what is due at the very end is due, 1 ns after its messages
     return world.run
 
 
