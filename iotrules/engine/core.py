@@ -15,6 +15,7 @@ from iotrules.engine.intake import take_arrival
 from iotrules.engine.moment import Moment
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.reload import reload, schedule_all
+from iotrules.engine.sequence_alerts import take_reading, wake_sequence
 from iotrules.engine.state import Remembered, State
 from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
@@ -66,7 +67,7 @@ class Engine:
     def process(self, value: Input, now: int, sequence: int) -> Decision:
         """Decide on one input. RuleError for a reload that doesn't load: then nothing has changed."""
         decision = Decision()
-        moment = Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns)
+        moment = Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns, take_reading)
         changes = self._state.changes
         match value:
             case Messages(arrivals):
@@ -114,5 +115,7 @@ class Engine:
             match name:
                 case ("command", command):
                     commands.overdue(self._state, command, moment.now, moment.decision)
+                case ("sequence", rule, key):
+                    wake_sequence(rule, Key.from_text(key), moment)
                 case _:
                     wake(self._state.woken(name), moment)

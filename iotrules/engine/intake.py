@@ -112,6 +112,8 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
     decision.samples.append((source.untyped_origin, at, arrival.received, parsed.values))
     for track_plan in plan.tracks:
         _sample(track_plan, source, at, parsed.values, moment)
+    if plan.sequenced:
+        moment.take_reading(decision.samples[-1], moment)
 
 
 def _is_new(source: Source, parsed: Parsed, moment: Moment) -> bool:

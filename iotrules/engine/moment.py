@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.model.decisions import Decision
+from iotrules.model.decisions import Decision, Sample
 from iotrules.model.expression import Truth
 
 Truths = tuple[Truth, ...] | None
@@ -29,3 +29,5 @@ class Moment:
     """The key reports more often than before: shorten what silence is allowed."""
     unknowns: Callable[[Track, Moment], None]
     """Count the conditions that are as unknown as they were."""
+    take_reading: Callable[[Sample, Moment], None]
+    """Show a message that was applied to the sequences that look at its stream."""

@@ -13,6 +13,7 @@ from iotrules.engine.decoder import Decoder, decoder_of
 from iotrules.engine.fuse import Fused, fuse
 from iotrules.engine.registry import Directory
 from iotrules.engine.route import Router
+from iotrules.engine.sequence_plan import SequencePlan, compile_sequences
 from iotrules.engine.sources import values_as_they_are
 from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track, TrackName
 from iotrules.engine.wakeups import every_and_horizon
@@ -87,6 +88,8 @@ class StreamPlan:
     tracks: tuple[TrackPlan, ...]
     decoder: Decoder | None
     values_of: Callable[[Any], dict[str, Any]]
+    sequenced: bool
+    """Do sequences look at its messages?"""
     fused: bool
     """Are there to be generated functions?"""
     made: dict[tuple[TrackPlan, ...], Fused] = field(default_factory=dict)
@@ -99,7 +102,7 @@ class StreamPlan:
             return None
         found = self.made.get(tracks)
         if found is None:
-            found = self.made[tracks] = fuse(self.decoder, tracks, self.busy)
+            found = self.made[tracks] = fuse(self.decoder, tracks, self.busy, sequenced=self.sequenced)
         return found.take
 
     def count_taken(self, decision: Decision) -> None:
@@ -120,6 +123,7 @@ class Plan:
     router: Router
     set: RuleSet
     directory: Directory
+    sequences: SequencePlan
     narrowed: dict[tuple[TrackPlan, tuple[int, ...]], TrackPlan] = field(default_factory=dict)
     """For keys that not all rules look at, by the indexes of those that do."""
 
@@ -140,23 +144,28 @@ class Plan:
 
 def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
     """Everything derived from the rule set, once, when it is loaded. Without `fused` the interpreter does all."""
-    compiled = {rule.name: _compile(rule, rules.streams[rule.stream]) for rule in rules.rules.values()}
+    sequences = compile_sequences(rules)
+    plain = [rule for rule in rules.rules.values() if rule.name not in sequences.rules]
+    compiled = {rule.name: _compile(rule, rules.streams[rule.stream]) for rule in plain}
     grouped: dict[tuple[str, tuple[str, ...]], list[CompiledRule]] = defaultdict(list)
     for one in compiled.values():
         grouped[one.rule.stream, one.rule.by].append(one)
-    streams = {name: _stream_plan(stream, grouped, fused) for name, stream in rules.streams.items()}
+    streams = {
+        name: _stream_plan(stream, grouped, name in sequences.by_stream, fused)
+        for name, stream in rules.streams.items()
+    }
     tracks = {(name, track.by): track for name, plan in streams.items() for track in plan.tracks}
-    return Plan(compiled, tracks, streams, Router(rules), rules, Directory(rules.registry))
+    return Plan(compiled, tracks, streams, Router(rules), rules, Directory(rules.registry), sequences)
 
 
 def _stream_plan(
-    stream: Stream, grouped: Mapping[tuple[str, tuple[str, ...]], list[CompiledRule]], fused: bool
+    stream: Stream, grouped: Mapping[tuple[str, tuple[str, ...]], list[CompiledRule]], sequenced: bool, fused: bool
 ) -> StreamPlan:
     decoder = decoder_of(stream)
     values_of = values_as_they_are if decoder is None else decoder.values_of
     keyed = [(by, members) for (name, by), members in grouped.items() if name == stream.name]
     tracks = tuple(_track_plan(stream, by, members, values_of) for by, members in keyed)
-    return StreamPlan(stream, tracks, decoder, values_of, fused)
+    return StreamPlan(stream, tracks, decoder, values_of, sequenced, fused)
 
 
 def _track_plan(

@@ -7,12 +7,13 @@ from iotrules.engine.decode import digest_of
 from iotrules.engine.moment import Moment
 from iotrules.engine.plan import Plan
 from iotrules.engine.registry import newly_expected
+from iotrules.engine.sequence_alerts import schedule_sequences, withdraw_sequence
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
 from iotrules.language.meaning import apart_from_keys
 from iotrules.model.expression import fields
 from iotrules.model.inputs import Reload
-from iotrules.model.rules import Stream
+from iotrules.model.rules import Rule, Stream
 
 
 def reload(files: Reload, moment: Moment) -> None:
@@ -22,14 +23,14 @@ def reload(files: Reload, moment: Moment) -> None:
     state.load(files)
     after = state.plan
     for name, compiled in before.rules.items():
-        successor = after.rules.get(name)
-        if successor is not None and successor.rule.meaning == compiled.rule.meaning:
-            continue
-        if successor is not None and apart_from_keys(successor.rule.meaning) == apart_from_keys(compiled.rule.meaning):
-            withdraw(compiled, "only_keys of the rule leaves this key out now", moment, keep=successor.rule)
-            continue
-        reason = "the rule was removed" if successor is None else "the rule's condition was changed"
-        withdraw(compiled, reason, moment)
+        successor = after.set.rules.get(name)
+        if successor is not None and _differ_in_keys(successor, compiled.rule):
+            withdraw(compiled, "only_keys of the rule leaves this key out now", moment, keep=successor)
+        elif reason := _why_it_ends(compiled.rule, successor, "condition"):
+            withdraw(compiled, reason, moment)
+    for name, one in before.sequences.rules.items():
+        if reason := _why_it_ends(one.rule, after.set.rules.get(name), "sequence"):
+            withdraw_sequence(state, one, reason, moment)
     _rebuild_sources(state, before.set.streams)
     _rebuild_tracks(state, before, moment.now)
     decommission(before, moment)
@@ -37,11 +38,24 @@ def reload(files: Reload, moment: Moment) -> None:
     schedule_all(state)
 
 
+def _differ_in_keys(one: Rule, other: Rule) -> bool:
+    """Do they decide alike, on other keys?"""
+    return one.meaning != other.meaning and apart_from_keys(one.meaning) == apart_from_keys(other.meaning)
+
+
+def _why_it_ends(rule: Rule, successor: Rule | None, what: str) -> str:
+    """Nothing, if the rule means what it meant."""
+    if successor is None:
+        return "the rule was removed"
+    return "" if successor.meaning == rule.meaning else f"the rule's {what} was changed"
+
+
 def schedule_all(state: State) -> None:
     """Set every timer anew from the state."""
     state.timers.clear("track")
     for track in state.tracks.values():
         rest(track, state)
+    schedule_sequences(state)
 
 
 def _rebuild_sources(state: State, before: dict[str, Stream]) -> None:

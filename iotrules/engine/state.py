@@ -14,6 +14,7 @@ from iotrules.engine.decode import digest_of
 from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.plan import Plan, compile_rules
 from iotrules.engine.route import MAX_CACHED, Labels
+from iotrules.engine.sequences import SequenceState
 from iotrules.engine.sources import Source, SourceName, SourceState
 from iotrules.engine.timers import Timers
 from iotrules.engine.tracks import Track, TrackName, TrackState
@@ -77,6 +78,7 @@ class State:
         """Sources with a generated function to take their messages; emptied when anything it refers to is replaced."""
         self.tracks: dict[TrackName, Track] = {}
         self.rules: dict[tuple[str, Key], RuleState] = {}
+        self.sequences: dict[tuple[str, Key], SequenceState] = {}
         self.devices: dict[Key, Remembered] = {}
         self.commands: dict[str, OpenCommand] = {}
         self.invokes: dict[str, OpenInvoke] = {}
@@ -84,6 +86,7 @@ class State:
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
         self._tables: dict[str, tuple[dict[Any, Any], type]] = {
             "rule": (self.rules, RuleState),
+            "sequence": (self.sequences, SequenceState),
             "device": (self.devices, Remembered),
             "command": (self.commands, OpenCommand),
             "invoke": (self.invokes, OpenInvoke),

@@ -76,9 +76,25 @@ class ParameterDocument(_Document):
     default: Any = None
 
 
+class SequenceStepDocument(_Document):
+    first: Any = None
+    then: Any = None
+    without: Any = None
+    """Of the three, each a text or an EventDocument."""
+    as_: str | None = Field(None, alias="as")
+    before: str | float | None = None
+
+
+class EventDocument(_Document):
+    stream: str | None = None
+    where: str | None = None
+    as_: str | None = Field(None, alias="as")
+    before: str | float | None = None
+
+
 class RuleDocument(_Document):
     later = frozenset({
-        "across", "fresh", "min_members", "sequence", "within", "matching", "as", "only",
+        "across", "fresh", "min_members", "only",
         "inhibit", "cooldown", "downtime", "sql", "every", "max_gap"
     })  # fmt: skip
     from_: str | list[str] | None = Field(None, alias="from")
@@ -95,6 +111,10 @@ class RuleDocument(_Document):
     runbook: str = ""
     absent: str | None = None
     expect: str | None = None
+    sequence: list[Any] | None = None
+    """Each one a SequenceStepDocument, checked on its own."""
+    within: str | float | None = None
+    matching: Literal["newest", "first", "every"] | None = None
     do: list[Any] = Field(default_factory=list)
     """Each one a StepDocument, checked on its own."""
     alert: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from iotrules.language.attributes import registry_read
@@ -11,6 +12,7 @@ from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
 from iotrules.model.registry import Registry
 from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, OnlyKeys, Stream
+from iotrules.model.sequences import EventPattern, Sequence
 
 
 def meaning(
@@ -33,13 +35,30 @@ def meaning(
     read = registry_read(body, registry)
     if read:
         parts["registry"] = read
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
-    return _hash(text, 8)
+    return _hash(parts, 8)
+
+
+def sequence_meaning(
+    streams: Mapping[str, Stream | None], by: tuple[str, ...], body: Sequence, missing: Missing
+) -> str:
+    """The same over the streams of a sequence, their fields that are read, its steps, within and matching."""
+    named = {pattern.stream: stream for pattern in body.patterns if (stream := streams.get(pattern.stream))}
+    parts = {
+        "streams": [_watched(named[name], body.patterns) for name in sorted(named)],
+        "by": by,
+        "steps": [_pattern(step.pattern) for step in body.steps],
+        "without": [[_pattern(one.pattern), one.after, one.before] for one in body.without],
+        "within": body.within,
+        "matching": body.matching.value,
+        "clear": _pattern(body.clear) if body.clear else None,
+        "missing": missing.value,
+    }
+    return _hash(parts, 8)
 
 
 def of_keys(only_keys: OnlyKeys) -> str:
     """What is added to the meaning of a rule that looks at some keys only; nothing for all."""
-    return "." + _hash(json.dumps(only_keys, ensure_ascii=True), 4) if only_keys else ""
+    return "." + _hash(only_keys, 4) if only_keys else ""
 
 
 def apart_from_keys(meaning: str) -> str:
@@ -47,8 +66,20 @@ def apart_from_keys(meaning: str) -> str:
     return meaning.partition(".")[0]
 
 
-def _hash(text: str, size: int) -> str:
+def _hash(parts: Any, size: int) -> str:
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
+
+
+def _watched(stream: Stream, patterns: tuple[EventPattern, ...]) -> list[Any]:
+    read: frozenset[str] = frozenset().union(
+        *(fields(one.when) for one in patterns if one.when and one.stream == stream.name)
+    )
+    return [stream.name, stream.topic.text, _time(stream), _fields(stream, read)]
+
+
+def _pattern(pattern: EventPattern) -> list[Any]:
+    return [pattern.stream, _text(pattern.when) if pattern.when else None]
 
 
 def _body(stream: Stream, body: Condition | Ladder | Absence) -> list[Any]:
@@ -77,8 +108,12 @@ def _condition(stream: Stream, body: Condition) -> list[Any]:
         _hold(stream, body.hold),
         _text(body.clear.when) if body.clear.when else None,
         _hold(stream, body.clear.hold),
-        [_field(field) for field in sorted(stream.fields, key=lambda f: f.name) if field.name in read],
+        _fields(stream, read),
     ]
+
+
+def _fields(stream: Stream, read: frozenset[str]) -> list[Any]:
+    return [_field(field) for field in sorted(stream.fields, key=lambda f: f.name) if field.name in read]
 
 
 def _absence(stream: Stream, body: Absence) -> list[Any]:

@@ -106,7 +106,11 @@ def _worded(type_: ParameterType, node: Scalar) -> Argument | None:
             return Argument(type_, node, None) if INTERVALS.fullmatch(text) else None
         case ParameterType.TEXT:
             fits = len(text) <= MAX_TEXT and text.isprintable()
-            return Argument(type_, node, Literal("text", text, "", quoted(text.replace("\\", "\\\\")), 0)) if fits else None
+            return (
+                Argument(type_, node, Literal("text", text, "", quoted(text.replace("\\", "\\\\")), 0))
+                if fits
+                else None
+            )
         case ParameterType.FIELD:
             return Argument(type_, node, Name(text, 0)) if NAME.fullmatch(text) else None
         case ParameterType.SEVERITY if text not in _SEVERITIES:

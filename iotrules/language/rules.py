@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from iotrules.language.attributes import is_registered
 from iotrules.language.checking import check_condition
 from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
-from iotrules.language.meaning import meaning, of_keys
+from iotrules.language.meaning import meaning, of_keys, sequence_meaning
 from iotrules.language.only_keys import read_only_keys
 from iotrules.language.parser import parse_syntax
 from iotrules.language.parts import Part
+from iotrules.language.sequences import Watched, has_sequence, read_sequence
 from iotrules.language.steps import build_steps
 from iotrules.language.summaries import default_summary, read_summary
 from iotrules.language.syntax import ExpressionError
@@ -29,12 +30,14 @@ from iotrules.model.rules import (
     Hold,
     Ladder,
     Missing,
+    OnlyKeys,
     Rule,
     Rung,
     Severity,
     Step,
     Stream,
 )
+from iotrules.model.sequences import Sequence
 from iotrules.model.times import DAY
 from iotrules.model.zones import Zone
 from iotrules.yamlfile import Mapping as MappingNode
@@ -71,6 +74,8 @@ def build_rule(part: Part, around: Surroundings) -> Rule | None:
 
 
 def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
+    if has_sequence(part):
+        return _sequence_rule(part, document, around)
     stream = _stream(part, document, around)
     by = _by(part, document, stream)
     scope = _scope(part, stream, by, around) if stream else None
@@ -82,10 +87,32 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     if stream is None or scope is None or body is None:
         return None
     readable = replace(scope, fields={}) if isinstance(body, Absence) else scope
+    hashed = meaning(stream, by, body, _missing(document), around.registry)
+    return _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
+
+
+def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
+    watched = read_sequence(part, document, around.streams)
+    by = watched.by if watched else None
+    steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by)
+    only_keys = read_only_keys(part, document.only_keys, by)
+    if watched is None or not isinstance(watched.body, Sequence):
+        return None
+    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document))
+    return _finished(part, document, watched, steps, only_keys, hashed)
+
+
+def _finished(
+    part: Part,
+    document: RuleDocument,
+    watched: Watched,
+    steps: tuple[Step, ...],
+    only_keys: OnlyKeys,
+    hashed: str,
+) -> Rule:
+    body, stream, by, readable = watched
     severity = body.rungs[-1].severity if isinstance(body, Ladder) else Severity[(document.severity or "minor").upper()]
     _check_levels(part, steps, body)
-    missing = _missing(document)
-    summary = read_summary(part, document.summary, readable) or default_summary(stream, by, body)
     return Rule(
         name=part.name,
         stream=stream.name,
@@ -93,15 +120,15 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
         body=body,
         severity=severity,
         labels=tuple(document.labels.items()),
-        summary=summary,
+        summary=read_summary(part, document.summary, readable) or default_summary(stream, by, body),
         description=document.description,
         runbook=document.runbook,
         steps=steps,
         alert=document.alert,
         dry_run=document.dry_run,
-        missing=missing,
+        missing=_missing(document),
         location=part.location,
-        meaning=meaning(stream, by, body, missing, around.registry) + of_keys(only_keys),
+        meaning=hashed + of_keys(only_keys),
         only_keys=only_keys,
     )
 
@@ -131,8 +158,11 @@ def _stream(part: Part, document: RuleDocument, around: Surroundings) -> Stream 
 
 def _missing_stream(part: Part) -> None:
     """Silent where a key of a later version, or a wrong value, was refused already."""
-    if not any(part.gives(key) for key in ("from", "absent", "sequence", "sql", "use", "across", "params")):
-        part.wrong("the rule names no stream", hint="say from: STREAM and when: CONDITION, or absent: STREAM")
+    if not any(part.gives(key) for key in ("from", "absent", "sql", "use", "across", "params")):
+        part.wrong(
+            "the rule names no stream",
+            hint="say from: STREAM and when: CONDITION, absent: STREAM, or sequence: with steps",
+        )
 
 
 def _by(part: Part, document: RuleDocument, stream: Stream | None) -> tuple[str, ...]:
@@ -204,7 +234,7 @@ def _rung(part: Part, name: str, scope: Scope | None) -> Rung | None:
     return Rung(Severity[name.upper()], Condition(when, hold, clear, _said(part, document.when, when)))
 
 
-def _check_levels(part: Part, steps: tuple[Step, ...], body: Condition | Ladder | Absence) -> None:
+def _check_levels(part: Part, steps: tuple[Step, ...], body: Condition | Ladder | Absence | Sequence) -> None:
     """A step at a level needs that level. Steps that are wrong in themselves are left out of `steps`."""
     levels = {rung.severity for rung in body.rungs} if isinstance(body, Ladder) else set()
     for index, step in enumerate(steps):

@@ -6,42 +6,41 @@ loader can see (names in conditions, units, other files) it lets pass. The same 
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 
 from iotrules.language.documents import (
     ClearDocument,
     CommandsDocument,
+    EventDocument,
     FieldDocument,
     LevelDocument,
     ParameterDocument,
     RuleDocument,
+    SequenceStepDocument,
     StepDocument,
     StreamDocument,
     TimeDocument,
     ZoneDocument,
 )
+from iotrules.language.schema_parts import DURATION as _DURATION
+from iotrules.language.schema_parts import LONGER_THAN_NOTHING as _LONGER_THAN_NOTHING
+from iotrules.language.schema_parts import NOTHING as _NOTHING
+from iotrules.language.schema_parts import NUMBER as _NUMBER
+from iotrules.language.schema_parts import Schema
+from iotrules.language.schema_parts import object_of as _object
+from iotrules.language.schema_parts import one_of as _one_of
+from iotrules.language.schema_parts import text as _text
+from iotrules.language.schema_parts import whole as _whole
+from iotrules.language.sequence_schema import EVENT, SEQUENCE_KEYS, SEQUENCE_RULE, SEQUENCE_STEP
 from iotrules.language.steps import MAX_STEPS
 from iotrules.language.template_schema import ONLY_KEYS, PARAMETER_KEYS, TEMPLATE_KEYS, with_templates
 from iotrules.language.words import BUILT_IN_SLOTS, KEYWORDS, LATER, NAMESPACES, SUPPORTED
 from iotrules.language.zones import MAX_CORNERS, ZONE_NAME
 
-Schema = dict[str, Any]
-
 _SEVERITIES = ["info", "minor", "major", "critical"]
-_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_PARTS = "".join(f"(?:{_NUMBER}{unit})?" for unit in ("d", "h", "m", "s", "ms"))
-_DURATION = f"(?=[0-9]){_PARTS}"
-_LONGER_THAN_NOTHING = f"(?=[^1-9]*[1-9]){_DURATION}"
 _INTERVALS = r"(?=[0-9.]*[1-9])[0-9]{1,6}(?:\.[0-9]{1,6})? \* interval"
 _PATH = r"[^.]+(?:\.[^.]+){0,15}"
 _NAME = "[A-Za-z_][A-Za-z0-9_]{0,63}"
-
-
-def _whole(pattern: str) -> str:
-    """For a whole text: the patterns of JSON Schema are searched for."""
-    return f"^(?:{pattern})$"
 
 
 def _no_word(words: frozenset[str]) -> str:
@@ -55,27 +54,11 @@ _LEVEL = f"(?:[^/{{}}+#]+|{_CAPTURE})"
 _TOPIC = rf"(?!\$)(?!.*\{{([A-Za-z0-9_]+)\}}.*\{{\1\}}){_LEVEL}(?:/{_LEVEL})*"
 
 
-def _text(description: str, pattern: str = "", *, required: bool = False, **more: Any) -> Schema:
-    """A text; without `required` the key may stand there with nothing behind it, as the loader has it."""
-    found: Schema = {"description": description, "type": "string" if required else ["string", "null"], **more}
-    return {**found, "pattern": _whole(pattern)} if pattern else found
-
-
-def _one_of(description: str, words: list[Any], **more: Any) -> Schema:
-    return {"description": description, "enum": words, **more}
-
-
-def _object(properties: Schema, **more: Any) -> Schema:
-    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
-
-
 def _named(description: str, each: Schema, names: str) -> Schema:
     """A mapping of names that the author chooses."""
     names_schema = {"pattern": _whole(names)}
     return {"description": description, "type": "object", "propertyNames": names_schema, "additionalProperties": each}
 
-
-_NOTHING: Schema = {"type": "null"}
 
 _TIME: Schema = {
     "field": _text("Where the message says when it was measured, as a path into its JSON.", _PATH, required=True),
@@ -272,6 +255,7 @@ _RULE: Schema = {
         "With absent: seen_within 7d. Devices that are silent for longer are not expected any more.",
         f"seen_within {_LONGER_THAN_NOTHING}",
     ),
+    **SEQUENCE_KEYS,
     "do": {
         "description": "Steps, in order.",
         "type": "array",
@@ -297,6 +281,7 @@ _SILENCE: Schema = {
     "required": ["for"],
     "properties": {
         **dict.fromkeys(("when", "clear", "missing", "levels"), False),
+        **dict.fromkeys(("within", "matching"), _NOTHING),
         "from": _NOTHING,
         "for": {"type": "string", "pattern": "[1-9]"},
     },
@@ -304,7 +289,7 @@ _SILENCE: Schema = {
 
 _CONDITION: Schema = {
     "required": ["from"],
-    "properties": {"from": {"type": "string"}, "expect": _NOTHING},
+    "properties": {"from": {"type": "string"}, **dict.fromkeys(("expect", "within", "matching"), _NOTHING)},
     "if": {"required": ["levels"], "properties": {"levels": {"type": "object"}}},
     "then": {"properties": dict.fromkeys(("when", "for", "severity"), False)},
     "else": {"required": ["when"]},
@@ -320,6 +305,8 @@ KEYS: dict[type[BaseModel], Schema] = {
     LevelDocument: _LEVEL_KEYS,
     StepDocument: _STEP,
     ParameterDocument: PARAMETER_KEYS,
+    SequenceStepDocument: SEQUENCE_STEP,
+    EventDocument: EVENT,
     RuleDocument: _RULE,
 }
 """The keys of every document. The loader's documents have the same: a test compares them."""
@@ -332,7 +319,11 @@ def rule_file_schema() -> Schema:
         **_object(_RULE),
         "if": {"required": ["absent"], "properties": {"absent": {"type": "string"}}},
         "then": _SILENCE,
-        "else": _CONDITION,
+        "else": {
+            "if": {"required": ["sequence"], "properties": {"sequence": {"type": "array"}}},
+            "then": SEQUENCE_RULE,
+            "else": _CONDITION,
+        },
     }
     zone = {
         "description": "A circle, or a polygon.",

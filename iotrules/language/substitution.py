@@ -28,7 +28,7 @@ from iotrules.model.rules import Field, FieldType, Slot, Template
 from iotrules.yamlfile import Mapping as MappingNode
 from iotrules.yamlfile import Node, Scalar, Sequence
 
-CONDITIONS = frozenset({"when", "clear", "where"})
+CONDITIONS = frozenset({"when", "clear", "where", "first", "then", "without"})
 """Keys whose text is a condition."""
 
 WORDS = frozenset({"description", "runbook", "labels"})

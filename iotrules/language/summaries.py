@@ -10,6 +10,7 @@ from iotrules.language.templates import template
 from iotrules.language.typed import Scope
 from iotrules.language.words import BUILT_IN_SLOTS
 from iotrules.model.rules import Absence, Condition, FieldType, Hold, Ladder, Slot, Stream, Template
+from iotrules.model.sequences import Sequence, sequence_text
 from iotrules.model.times import duration_words
 
 
@@ -28,14 +29,14 @@ def read_summary(part: Part, text: str | None, scope: Scope) -> Template | None:
         return None
 
 
-def default_summary(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence) -> Template:
+def default_summary(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence | Sequence) -> Template:
     """`{device}: temp > 85`, with the last label where no label is called device."""
     label = "device" if "device" in by else by[-1] if by else ""
     said = _said(stream, body)
     return Template((Slot(label, ""), f": {said}") if label else (said,))
 
 
-def _said(stream: Stream, body: Condition | Ladder | Absence) -> str:
+def _said(stream: Stream, body: Condition | Ladder | Absence | Sequence) -> str:
     match body:
         case Condition(text=text):
             return text
@@ -43,6 +44,8 @@ def _said(stream: Stream, body: Condition | Ladder | Absence) -> str:
             return rungs[0].condition.text
         case Absence(hold):
             return f"no message on {stream.name} for {_words(hold)}"
+        case Sequence():
+            return sequence_text(body)
 
 
 def _words(hold: Hold) -> str:

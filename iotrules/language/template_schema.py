@@ -57,7 +57,22 @@ ONLY_KEYS: Schema = {
 
 _IS_TEMPLATE: Schema = {"required": ["params"], "properties": {"params": {"type": "object"}}}
 _USES_ONE: Schema = {"required": ["use"], "properties": {"use": {"type": "string"}}}
-_NOT_OPENED = frozenset({"params", "use", "with", "when", "where", "summary", "description", "runbook", "labels"})
+_NOT_OPENED = frozenset(
+    {
+        "params",
+        "use",
+        "with",
+        "when",
+        "where",
+        "first",
+        "then",
+        "without",
+        "summary",
+        "description",
+        "runbook",
+        "labels",
+    }
+)
 """Keys whose values are names, conditions and texts, in which parameters stand otherwise."""
 
 

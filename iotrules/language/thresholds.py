@@ -17,6 +17,7 @@ from iotrules.model.expression import (
     WindowKind,
 )
 from iotrules.model.rules import Rule, rungs_of
+from iotrules.model.sequences import Sequence
 
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _SAME_SCALE = frozenset({
@@ -27,9 +28,14 @@ _SAME_SCALE = frozenset({
 def thresholds(rule: Rule) -> list[dict[str, Any]]:
     """`[{"field": "temp", "operator": ">", "value": 85.0}]`, in the field's unit; none for silence.
 
+    Of a sequence, those of the steps on the stream of its last one.
     Parts under `not` are left out, as are windows whose value is not on the field's scale (count, slope).
     """
-    return [line for rung in rungs_of(rule) for line in _of(rung.condition.when)]
+    conditions = [rung.condition.when for rung in rungs_of(rule)]
+    if isinstance(rule.body, Sequence):
+        patterns = [step.pattern for step in rule.body.steps]
+        conditions = [one.when for one in patterns if one.when is not None and one.stream == rule.stream]
+    return [line for when in conditions for line in _of(when)]
 
 
 def _of(node: Expression) -> list[dict[str, Any]]:

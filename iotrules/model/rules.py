@@ -7,6 +7,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from iotrules.model.expression import Expression
+from iotrules.model.sequences import Sequence, sequence_text
 
 if TYPE_CHECKING:
     from iotrules.model.registry import Registry
@@ -239,8 +240,9 @@ OnlyKeys: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 class Rule:
     name: str
     stream: str
+    """Of a sequence, that of its last step."""
     by: tuple[str, ...]
-    body: Condition | Ladder | Absence
+    body: Condition | Ladder | Absence | Sequence
     severity: Severity
     """Of a ladder, that of its highest level."""
     labels: tuple[tuple[str, str], ...]
@@ -259,13 +261,13 @@ class Rule:
 
 
 def rungs_of(rule: Rule) -> tuple[Rung, ...]:
-    """The levels of a rule, the lowest first: a plain condition is a ladder of one; silence has none."""
+    """The levels of a rule, the lowest first: a plain condition is a ladder of one; silence and sequences have none."""
     match rule.body:
         case Condition() as condition:
             return (Rung(rule.severity, condition),)
         case Ladder(rungs):
             return rungs
-        case Absence():
+        case Absence() | Sequence():
             return ()
 
 
@@ -278,6 +280,8 @@ def condition_text(rule: Rule) -> str:
             return "; ".join(f"{rung.severity.word}: {rung.condition.text}" for rung in rungs)
         case Absence():
             return "silence"
+        case Sequence() as sequence:
+            return sequence_text(sequence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from iotrules import __version__
 from iotrules.model.decisions import ActiveAlert, AlertState, CommandState, Decision, LedgerChange, Transition
 from iotrules.model.rules import RuleSet, Severity
+from iotrules.model.sequences import Sequence as Steps
 from iotrules.model.times import SECOND
 from iotrules.ports import Entry
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SEQUENCE_EVENTS = ("late", "repeated", "evicted")
 DURATION_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900)
 
 
@@ -34,6 +36,9 @@ class EngineMetrics:
         self._evaluations = counter("rule_evaluations", "Conditions evaluated.", ["rule"])
         self._unknown = counter("rule_unknown", "Conditions that could not be known.", ["rule"])
         self._errors = counter("rule_errors", "Conditions that failed in arithmetic or by policy.", ["rule"])
+        self._sequences = counter(
+            "sequence_events", "Late messages, further matches and evicted runs of sequences.", ["rule", "event"]
+        )
         self._transitions = counter("alert_transitions", "Alert transitions.", ["rule", "severity", "to"])
         self._active = gauge("alerts_active", "Alerts pending or firing since the start.", ["severity", "state"])
         self._invocations = counter("function_invocations", "Attempts to run a function.", ["function", "outcome"])
@@ -58,6 +63,8 @@ class EngineMetrics:
         for rule in rules.rules.values():
             for metric in (self._evaluations, self._unknown, self._errors):
                 metric.labels(rule.name)
+            for event in _SEQUENCE_EVENTS if isinstance(rule.body, Steps) else ():
+                self._sequences.labels(rule.name, event)
             for state in (AlertState.PENDING, AlertState.FIRING, AlertState.RESOLVED, AlertState.INACTIVE):
                 self._transitions.labels(rule.name, rule.severity.word, state.value)
         for severity in Severity:
@@ -118,6 +125,8 @@ class EngineMetrics:
                 self._evaluations.labels(label).inc(count)
             case "unknown":
                 self._unknown.labels(label).inc(count)
+            case "sequence_late" | "sequence_repeated" | "sequence_evicted":
+                self._sequences.labels(label, counter.removeprefix("sequence_")).inc(count)
             case "rule_errors":
                 self._errors.labels(label.partition(":")[0]).inc(count)
 

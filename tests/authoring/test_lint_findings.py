@@ -255,6 +255,25 @@ def test_devices_share_a_state() -> None:
     assert findings("from: env, by: [device, site], when: door") == []
 
 
+def test_the_conditions_of_a_sequence_are_looked_at_with_the_fields_of_their_stream() -> None:
+    more = HEAD.replace("commands:", '  tank: {topic: "t/{site}", id: n, fields: {temp: {range: [0, 9]}}}\ncommands:')
+    body = (
+        "by: [site], sequence: [{first: 'env where temp > 10'}, {then: {stream: tank, where: temp > 10}}, "
+        "{without: 'tank where temp < 10'}], within: 9s, clear: tank where temp >= 0"
+    )
+    found = findings(body, head=more)
+    assert [(finding.code, pointed(finding)[:9]) for finding in found] == [
+        ("L006", "temp > 10"), ("L007", "temp < 10"), ("L007", "temp >= 0")
+    ]  # fmt: skip
+
+
+def test_a_sequence_of_a_group_of_devices_is_no_finding_and_twins_are() -> None:
+    body = "by: [site], sequence: [{first: env where temp > 10}, {then: env where door}], within: 9s"
+    assert codes(body) == []
+    assert codes(body, body.replace("temp > 10", "temp > 10.0") + ", severity: critical") == ["L005"]
+    assert codes(body, body.replace("9s", "8s")) == []
+
+
 def test_the_shipped_rules_are_clean() -> None:
     files = read_directory(RULES)
     found = lint(files, load_files(files))

@@ -104,7 +104,10 @@ _feeds = st.lists(_sent, max_size=16)
 
 
 def _play(stream: str, rules: str, feed: list[Sent], **options: Any) -> World:
-    world = World(rules, stream=STREAMS[stream], **options)
+    class _World(World):
+        streams = STREAMS[stream]
+
+    world = _World(rules, **options)
     at = 0
     for seq, sent in enumerate(feed):
         at += sent.after

@@ -59,6 +59,9 @@ def registry_file(text: str | None) -> RegistryFile | None:
 class World:
     """One engine. `restart_every` puts it through its store after that many journaled inputs."""
 
+    streams = STREAM
+    """What a rule file begins with."""
+
     def __init__(
         self,
         rules: str,
@@ -67,7 +70,6 @@ class World:
         restart_every: int | None = None,
         fused: bool = True,
         registry: str | None = None,
-        stream: str = STREAM,
     ) -> None:
         self._fused = fused
         self.engine = Engine(fused=fused)
@@ -77,7 +79,7 @@ class World:
         self.decisions: list[Decision] = []
         self._restart_every = restart_every
         self._parts: dict[str, bytes] = {}
-        self.put(Reload({"rules.yaml": stream + rules}, dry_run, registry_file(registry)))
+        self.put(Reload({"rules.yaml": self.streams + rules}, dry_run, registry_file(registry)))
 
     def use_registry(self, registry: str | None) -> Decision:
         """Go on with the same rules and another registry, as CSV."""

@@ -21,6 +21,7 @@ RULES = """
   overheat: {from: env, when: temp > 85, severity: critical, do: [{invoke: trip}, {invoke: fail}]}
   held: {from: env, when: temp > 80, for: 1h}
   ratio: {from: env, when: 1 / pressure > 2}
+  quiet: {sequence: [{first: env}, {without: env where temp > 99}], within: 8s, clear: temp > 99, alert: false}
 """
 FUNCTIONS = frozenset({"trip", "fail"})
 DEVICE, SITE = "pump-73", "A"
@@ -32,6 +33,7 @@ EXPECTED = {
     "iotrules_rule_evaluations_total": {"rule"},
     "iotrules_rule_unknown_total": {"rule"},
     "iotrules_rule_errors_total": {"rule"},
+    "iotrules_sequence_events_total": {"rule", "event"},
     "iotrules_alert_transitions_total": {"rule", "severity", "to"},
     "iotrules_alerts_active": {"severity", "state"},
     "iotrules_function_invocations_total": {"function", "outcome"},
@@ -104,6 +106,7 @@ async def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
     assert _value(metrics, "rule_errors_total", rule="ratio") == 1
     assert _value(metrics, "rule_unknown_total", rule="ratio") == 3
     assert _value(metrics, "rule_evaluations_total", rule="overheat") == 3
+    assert _value(metrics, "sequence_events_total", rule="quiet", event="repeated") == 1
     assert _value(metrics, "alert_transitions_total", rule="overheat", severity="critical", to="firing") == 2
     assert _value(metrics, "alert_transitions_total", rule="overheat", severity="critical", to="resolved") == 1
     assert _value(metrics, "alerts_active", severity="critical", state="firing") == 1

@@ -108,6 +108,41 @@ def test_logic_levels_and_intervals_are_changed_too(tmp_path: Path) -> None:
     assert ": and → or\n" in output
 
 
+def test_sequences_are_changed_and_covered_too(tmp_path: Path) -> None:
+    rules = (
+        RULES[: RULES.index("  hot:")]
+        + """\
+  pair:
+    sequence:
+      - first: env where temp > 80
+      - without: {stream: env, where: fan == "stopped", before: 10s}
+      - then: env where open
+    within: 30s
+    clear: env where not open and temp < 60
+"""
+    )
+    cases = HOT.replace("80x2 90x8 60x3", "90x2") + "      - {commands: none}\n"
+    result = run(write(tmp_path, cases, rules), "--mutate", "--coverage")
+    assert "no case sees: pair: fires, clears, restarts while firing\n" in result.output
+    place = f"{tmp_path}/plant.yaml"
+    told = [line.removeprefix(f"{place}:") for line in result.output.splitlines() if "no case notices" in line]
+    assert told == [
+        "18: no case notices: pair: sequence.0: temp > 80 → temp < 80",
+        "18: no case notices: pair: sequence.0: 80 raised by 5 %",
+        "18: no case notices: pair: sequence.0: 80 lowered by 5 %",
+        "19: no case notices: pair: sequence.1: dropped: it may come",
+        '19: no case notices: pair: sequence.1: fan == "stopped" → fan != "stopped"',
+        "19: no case notices: pair: sequence.1: before: 10s → 5s",
+        "19: no case notices: pair: sequence.1: before: 10s → 20s",
+        "21: no case notices: pair: within: 30s → 15s",
+        "21: no case notices: pair: within: 30s → 1m",
+        "22: no case notices: pair: clear: not open and temp < 60: and → or",
+        "22: no case notices: pair: clear: temp < 60 → temp > 60",
+        "22: no case notices: pair: clear: 60 raised by 5 %",
+        "22: no case notices: pair: clear: 60 lowered by 5 %",
+    ]
+
+
 def test_equivalent_changes_are_excused_only_while_they_are(tmp_path: Path) -> None:
     loose = EXACT.replace("84x8", "79x8")
     entry = "equivalent:\n  - {change: 'hot: when: 85 lowered by 5 %', because: of physics}\n"
@@ -128,13 +163,15 @@ def test_rules_whose_cases_fail_are_not_changed(tmp_path: Path) -> None:
 
 def test_the_example_of_the_documentation_runs(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "testing-rules.md").read_text()
-    rules, cases, _ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    rules, cases, several, _ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     result = run(write(tmp_path, cases, rules))
     assert result.exit_code == 0, result.output
     (shown,) = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     wrong = cases.replace("critical, state: inactive, because: temp 79 is not > 80}", "critical, state: pending}")
     output = run(write(tmp_path, wrong, rules)).output.replace(f"{tmp_path}/plant", "rules/boiler")
     assert output.startswith(shown)
+    buildings = run(write(tmp_path, several, (REPOSITORY / "rules" / "buildings.yaml").read_text()))
+    assert buildings.exit_code == 0, buildings.output
 
 
 def test_every_key_is_documented() -> None:

@@ -56,7 +56,9 @@ class Fused:
     code: str
 
 
-def fuse(decoder: Decoder, tracks: tuple[K, ...], busy: list[tuple[tuple[K, ...], list[int]]]) -> Fused:
+def fuse(
+    decoder: Decoder, tracks: tuple[K, ...], busy: list[tuple[tuple[K, ...], list[int]]], *, sequenced: bool
+) -> Fused:
     """The function for a stream whose rules are kept in these ways.
 
     With the first message that it takes it enters itself and its tally into `busy`; whoever counts empties both.
@@ -70,6 +72,12 @@ def fuse(decoder: Decoder, tracks: tuple[K, ...], busy: list[tuple[tuple[K, ...]
         _open(writer, decoder)
         _refuse_what_is_not_next(writer, decoder)
         _body(writer, decoder, tracks)
+        if sequenced:
+            writer.line("moment.take_reading(samples[-1], moment)")
+        with writer.block("if not tally[0]:"):
+            writer.line("busy.append(entry)")
+        writer.line("tally[0] += 1")
+        writer.line("return True")
     code = writer.text()
     namespace = dict(writer.bound)
     exec(compile(code, f"<{decoder.stream.name}>", "exec"), namespace)  # noqa: S102 - our own text: see the house rule
@@ -119,10 +127,6 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
     _take_in(writer, decoder)
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
         _sample(writer, index, track, emitter, arguments[index])
-    with writer.block("if not tally[0]:"):
-        writer.line("busy.append(entry)")
-    writer.line("tally[0] += 1")
-    writer.line("return True")
 
 
 def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> dict[str, str]:

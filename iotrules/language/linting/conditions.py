@@ -8,7 +8,7 @@ from itertools import product
 
 from iotrules.language.linting.cases import Case, TooManyCases, View, cases, together
 from iotrules.language.linting.findings import Finding
-from iotrules.language.linting.subjects import Path, Raising, RuleSubject, raisings
+from iotrules.language.linting.subjects import Path, Raising, RuleSubject, awaited, raisings
 from iotrules.language.linting.values import described, shown
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import And, Comparison, Expression, Membership, Not, Or, children, fields, windows
@@ -25,6 +25,9 @@ def condition_findings(subject: RuleSubject) -> Iterator[Finding]:
             if ending.when is not None:
                 yield from _both_at_once(subject, raising.when, ending.when, ending.when_path, View(known, steady=True))
                 yield from _constant_parts(subject, ending.when, ending.when_path, View(known))
+    for step in awaited(subject):
+        view = View({field.name: field for field in step.stream.fields})
+        yield from _constant_parts(subject, step.when, step.path, view)
 
 
 def _both_at_once(

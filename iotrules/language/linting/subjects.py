@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from iotrules.language.linting.findings import Finding
 from iotrules.model.expression import Expression
 from iotrules.model.rules import Clear, Condition, Hold, Ladder, Rule, RuleSet, Stream
+from iotrules.model.sequences import Sequence
 from iotrules.yamlfile import Mapping as MappingNode
 from iotrules.yamlfile import Node, Place, Scalar, Source, entry, node_at, parse, place_in
 
@@ -46,9 +47,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class RuleSubject:
+    """`streams` are all that are declared, for rules over several."""
+
     rule: Rule
     stream: Stream
     written: Written
+    streams: Mapping[str, Stream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def subjects(files: Mapping[str, str], checked: RuleSet) -> Subjects:
     """Rules and streams in reading order; `files` are those that `checked` was loaded from."""
     roots = tuple((Source.of(text, name), parse(text, name)) for name, text in files.items())
     rules = (
-        RuleSubject(rule, checked.streams[rule.stream], written)
+        RuleSubject(rule, checked.streams[rule.stream], written, checked.streams)
         for written in _with_templates(tuple(_entries(roots, "rules")))
         if (rule := checked.rules.get(written.key.text))
     )
@@ -105,6 +109,37 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """The condition of a step of a sequence, or of its `clear`, with its stream and its place in the rule."""
+
+    when: Expression
+    stream: Stream
+    path: Path
+
+
+def awaited(subject: RuleSubject) -> Iterator[Awaited]:
+    """Every condition of a rule with `sequence`; none of another rule."""
+    body = subject.rule.body
+    if not isinstance(body, Sequence):
+        return
+    told = [*((one.pattern, one.index) for one in body.steps), *((one.pattern, one.index) for one in body.without)]
+    for pattern, index in sorted(told, key=lambda one: one[1]):
+        if pattern.when is not None:
+            yield Awaited(pattern.when, subject.streams[pattern.stream], _step_path(subject, index))
+    if body.clear is not None and body.clear.when is not None:
+        yield Awaited(body.clear.when, subject.streams[body.clear.stream], ("clear",))
+
+
+def _step_path(subject: RuleSubject, index: int) -> Path:
+    """A step may be a text, or a mapping with the condition in `where`."""
+    for kind in ("first", "then", "without"):
+        path: Path = ("sequence", index, kind)
+        if node_at(subject.written.node, path) is not None:
+            return path if node_at(subject.written.node, (*path, "where")) is None else (*path, "where")
+    return ("sequence", index)
+
+
+@dataclass(frozen=True, slots=True)
 class Raising:
     """What raises the alert, or one of its levels, and what ends that."""
 
@@ -116,7 +151,7 @@ class Raising:
 
 
 def raisings(subject: RuleSubject) -> Iterator[Raising]:
-    """One for a plain condition, one for each level, the lowest first; none for a rule about silence.
+    """One for a plain condition, one for each level, the lowest first; none for one about silence or a sequence.
 
     What ends all levels is told of the lowest.
     """

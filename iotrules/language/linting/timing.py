@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from iotrules.language.linting.findings import Finding
 from iotrules.language.linting.subjects import Path, RuleSubject, StreamSubject, raisings
 from iotrules.model.rules import Absence, Hold
+from iotrules.model.sequences import Sequence
 from iotrules.model.times import duration_words
 
 
@@ -54,10 +55,10 @@ def _words(hold: Hold) -> str:
 
 
 def key_findings(subject: RuleSubject) -> Iterator[Finding]:
-    """L009. Silence is left out: that all devices of a line are silent can be meant."""
+    """L009. Silence and sequences are left out: there a group of devices can be meant."""
     rule, captures = subject.rule, subject.stream.captures
     dropped = [name for name in captures if name not in rule.by]
-    if dropped and not isinstance(rule.body, Absence):
+    if dropped and not isinstance(rule.body, Absence | Sequence):
         same = f"all that share {' and '.join(rule.by)}" if rule.by else f"all of {subject.stream.name}"
         message = f"by leaves out {', '.join(dropped)}: the values of {same} take turns in one state"
         yield subject.written.finding("L009", message, f"add {', '.join(dropped)} to by", "by")

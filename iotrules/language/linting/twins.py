@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence as AnySequence
 
 from iotrules.language.linting.findings import Finding
 from iotrules.language.linting.subjects import RuleSubject, raisings
 from iotrules.language.unparse import unparse
-from iotrules.model.rules import Absence
+from iotrules.model.rules import Absence, Condition, Ladder
+from iotrules.model.sequences import Sequence
 
 
-def twin_findings(rules: Sequence[RuleSubject]) -> Iterator[Finding]:
+def twin_findings(rules: AnySequence[RuleSubject]) -> Iterator[Finding]:
     """L005, at the later of the two. A rule with `dry_run` may try what another one does."""
     first: dict[tuple[object, ...], RuleSubject] = {}
     for subject in rules:
@@ -24,11 +26,14 @@ def twin_findings(rules: Sequence[RuleSubject]) -> Iterator[Finding]:
 def _watched(subject: RuleSubject) -> tuple[object, ...]:
     """What two rules that fire together have in common."""
     rule = subject.rule
-    body: tuple[object, ...] = (
-        ("absent", rule.body.hold)
-        if isinstance(rule.body, Absence)
-        else tuple((unparse(raising.when, canonical=True), raising.hold) for raising in raisings(subject))
-    )
+    body: tuple[object, ...]
+    match rule.body:
+        case Absence(hold=hold):
+            body = ("absent", hold)
+        case Sequence():
+            body = ("sequence", rule.meaning)
+        case Condition() | Ladder():
+            body = tuple((unparse(raising.when, canonical=True), raising.hold) for raising in raisings(subject))
     return rule.stream, frozenset(rule.by), rule.only_keys, rule.dry_run, rule.missing, body
 
 

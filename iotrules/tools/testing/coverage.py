@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from iotrules.model.decisions import AlertState
 from iotrules.model.rules import NO_HOLD, Rule, rungs_of
+from iotrules.model.sequences import Sequence
 from iotrules.tools.testing.world import Run
 
 
@@ -40,13 +41,14 @@ def cover(rule: Rule, runs: Iterable[Run]) -> Coverage:
     moves = {(one.before, one.after) for run in runs for one in run.transitions if one.rule == rule.name}
     restarted = {state for run in runs for name, state in run.restarted if name == rule.name}
     conditions = [rung.condition for rung in rungs_of(rule)]
+    looks = bool(conditions) or isinstance(rule.body, Sequence)
     holds = any(condition.hold != NO_HOLD for condition in conditions)
     return Coverage(
         rule=rule.name,
         fires=any(after is AlertState.FIRING for _, after in moves),
         clears=(AlertState.FIRING, AlertState.RESOLVED) in moves,
         drops_a_pending=(AlertState.PENDING, AlertState.INACTIVE) in moves if holds else None,
-        meets_missing_data=any(run.unknown[rule.name] for run in runs) if conditions else None,
+        meets_missing_data=any(run.unknown[rule.name] for run in runs) if looks else None,
         restarts_while_pending=AlertState.PENDING in restarted if holds else None,
         restarts_while_firing=AlertState.FIRING in restarted,
     )

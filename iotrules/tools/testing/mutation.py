@@ -6,13 +6,15 @@ noticed by what happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, assert_never
 
 from iotrules.language import unparse
 from iotrules.model.expression import And, Comparison, Expression, Number, Or, children
 from iotrules.model.rules import NO_HOLD, Absence, Clear, Condition, Hold, Ladder, Rule
+from iotrules.model.sequences import EventPattern, Forbidden, Sequence
 from iotrules.model.times import duration_words
 from iotrules.tools.testing.cases import Equivalent, Suite
 from iotrules.tools.testing.functions import LocalHandlers
@@ -82,7 +84,7 @@ def mutate(suite: Suite, handlers: LocalHandlers) -> MutationReport:
     return MutationReport(len(mutants), len(unnoticed) - len(survivors), survivors, wrong)
 
 
-def _wrong(declared: Sequence[Equivalent], made: set[str], unnoticed: set[str]) -> Iterator[tuple[Equivalent, str]]:
+def _wrong(declared: AnySequence[Equivalent], made: set[str], unnoticed: set[str]) -> Iterator[tuple[Equivalent, str]]:
     for one in declared:
         if one.change not in made:
             yield one, "no such change is made: copy the line that --mutate prints"
@@ -100,16 +102,22 @@ def _line(root: Node, mutant: Mutant) -> int:
     node, line = node_at(root, ["rules", mutant.rule.name]), mutant.rule.location.line
     for step in mutant.path:
         found = entry(node, step)
-        if found is None:
+        item = node_at(node, [int(step)]) if node and step.isdigit() else None
+        if item is not None:
+            line, node = item.place[0], item
+        elif found is not None:
+            line, node = found[0].line, found[1]
+        else:
             break
-        line, node = found[0].line, found[1]
     return line
 
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
     """Every mutant of a rule, in the order of the file."""
     body = rule.body
-    changes: Iterator[Change[Absence]] | Iterator[Change[Condition]] | Iterator[Change[Ladder]]
+    changes: (
+        Iterator[Change[Absence]] | Iterator[Change[Condition]] | Iterator[Change[Ladder]] | Iterator[Change[Sequence]]
+    )
     match body:
         case Absence(hold):
             changes = _of_hold(hold, lambda changed: replace(body, hold=changed))
@@ -117,6 +125,8 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
             changes = _of_condition(body)
         case Ladder():
             changes = _of_ladder(body)
+        case Sequence():
+            changes = _of_sequence(body)
         case _:
             assert_never(body)
     for path, said, changed in changes:
@@ -145,6 +155,41 @@ def _of_condition(condition: Condition) -> Iterator[Change[Condition]]:
         yield ("clear",), said, replace(condition, clear=replace(condition.clear, when=None))
     for path, said, clear in _of_clear(condition.clear):
         yield path, said, replace(condition, clear=clear)
+
+
+def _of_sequence(sequence: Sequence) -> Iterator[Change[Sequence]]:
+    for place, step in enumerate(sequence.steps):
+        for said, pattern in _of_pattern(step.pattern):
+            steps = (*sequence.steps[:place], replace(step, pattern=pattern), *sequence.steps[place + 1 :])
+            yield ("sequence", str(step.index)), said, replace(sequence, steps=steps)
+    for place, one in enumerate(sequence.without):
+        before, after = sequence.without[:place], sequence.without[place + 1 :]
+        if len(sequence.steps) + len(sequence.without) > 2:
+            yield ("sequence", str(one.index)), "dropped: it may come", replace(sequence, without=before + after)
+        for said, changed in _of_forbidden(one):
+            yield ("sequence", str(one.index)), said, replace(sequence, without=(*before, changed, *after))
+    for said, within in _of_duration(sequence.within):
+        yield ("within",), said, replace(sequence, within=within)
+    for said, ending in _of_pattern(sequence.clear) if sequence.clear else ():
+        yield ("clear",), said, replace(sequence, clear=ending)
+
+
+def _of_forbidden(one: Forbidden) -> Iterator[tuple[str, Forbidden]]:
+    for said, pattern in _of_pattern(one.pattern):
+        yield said, replace(one, pattern=pattern)
+    for said, before in _of_duration(one.before or 0):
+        yield f"before: {said}", replace(one, before=before)
+
+
+def _of_pattern(pattern: EventPattern) -> Iterator[tuple[str, EventPattern]]:
+    for said, when in _changed(pattern.when) if pattern.when is not None else ():
+        yield said, replace(pattern, when=when)
+
+
+def _of_duration(nanoseconds: int) -> Iterator[tuple[str, int]]:
+    """Half and double of it, if there is one."""
+    for changed in (nanoseconds // 2, nanoseconds * 2) if nanoseconds else ():
+        yield f"{duration_words(nanoseconds)} → {duration_words(changed)}", changed
 
 
 def _of_clear(clear: Clear) -> Iterator[Change[Clear]]:

@@ -1,0 +1,189 @@
+"""Alerts of sequences: messages of several streams, and time, move them by the table of every alert."""
+
+from __future__ import annotations
+
+from iotrules.engine.covered import covers
+from iotrules.engine.effects import run_steps
+from iotrules.engine.evaluate import truth
+from iotrules.engine.lifecycle import TABLE, Signal
+from iotrules.engine.moment import Moment
+from iotrules.engine.sequence_plan import SequenceRule
+from iotrules.engine.sequence_words import event_words, evidence_values, match_words, message_scope, shown_values
+from iotrules.engine.sequences import (
+    Fits,
+    Message,
+    SequenceState,
+    Turn,
+    lets_time_pass,
+    next_deadline,
+    pass_deadline,
+    settle,
+    take,
+)
+from iotrules.engine.state import State
+from iotrules.engine.summary import fill
+from iotrules.model.decisions import Decision, Evidence, Key, Reading, Sample, Transition
+from iotrules.model.rules import Missing, condition_text
+from iotrules.model.sequences import EventPattern
+from iotrules.model.times import duration_words
+
+_COUNTED = {Turn.LATE: "sequence_late", Turn.REPEATED: "sequence_repeated", Turn.EVICTED: "sequence_evicted"}
+
+
+def take_reading(sample: Sample, moment: Moment) -> None:
+    """A message was applied: show it to the sequences that look at its stream."""
+    (stream, key, values_of), at, received, values = sample
+    reading = Reading(stream, key, at, received, values_of(values))
+    for one in moment.state.plan.sequences.by_stream.get(stream, ()):
+        _take(moment.state, one, reading, moment)
+
+
+def wake_sequence(rule: str, key: Key, moment: Moment) -> None:
+    """Time has passed for a key: what is due by now is decided."""
+    state = moment.state
+    one = state.plan.sequences.rules[rule]
+    found = _state(state, one, key)
+    _advance(state, one, key, found.clock_at(moment.now) - 1, moment)
+    _schedule(state, one, key)
+
+
+def withdraw_sequence(state: State, one: SequenceRule, reason: str, moment: Moment) -> None:
+    """End what a rule has open, since the rule is not what it was, and forget its runs. Its steps do not run."""
+    for name in [name for name in state.sequences if name[0] == one.rule.name]:
+        found = state.sequences[name]
+        _move(state, one, name[1], Signal.WITHDRAWN, found.clock_at(moment.now), reason, moment)
+        del state.sequences[name]
+        state.mark(("sequence", name))
+
+
+def schedule_sequences(state: State) -> None:
+    """Set every timer anew from the state."""
+    state.timers.clear("sequence")
+    for rule, key in state.sequences:
+        _schedule(state, state.plan.sequences.rules[rule], key)
+
+
+def _take(state: State, one: SequenceRule, reading: Reading, moment: Moment) -> None:
+    captured = dict(reading.key.labels)
+    key = Key(tuple((name, captured[name]) for name in one.rule.by))
+    if not covers(one.rule, key):
+        return
+    moment.decision.count("evaluations", one.rule.name)
+    fits = _fits(one, reading, captured, moment.decision)
+    known = (one.rule.name, key) in state.sequences
+    if not (0 in fits.steps or fits.without or (known and (fits.steps or fits.clear))):
+        return  # nothing is open that it could be a step of
+    found = _state(state, one, key)
+    kept = {step: {name: reading.values.get(name) for name in sorted(one.kept[step])} for step in fits.steps}
+    message = Message(reading.at, moment.now, fits, kept, captured)
+    due = next_deadline(one.sequence, found)
+    if due is not None and due < reading.at:
+        if not lets_time_pass(one.sequence, found, message):
+            return
+        _advance(state, one, key, reading.at - 1, moment)
+    for turn in take(one.sequence, found, message):
+        if turn is Turn.CLEARED:
+            _clear(state, one, key, reading, moment)
+        else:
+            _turn(state, one, key, turn, reading.at, moment)
+    _schedule(state, one, key)
+
+
+def _state(state: State, one: SequenceRule, key: Key) -> SequenceState:
+    name = (one.rule.name, key)
+    state.mark(("sequence", name))
+    return state.sequences.setdefault(name, SequenceState())
+
+
+def _fits(one: SequenceRule, reading: Reading, captured: dict[str, str], decision: Decision) -> Fits:
+    """What the message fits. Unknown is no step, but it may be what must not come: unknown never fires."""
+    rule, sequence = one.rule, one.sequence
+
+    def fits(pattern: EventPattern | None, *, unknown: bool) -> bool:
+        if pattern is None or pattern.stream != reading.stream:
+            return False
+        value = _truth(one, pattern, reading, captured, decision)
+        return unknown if value is None else value
+
+    as_true = rule.missing is Missing.TRUE
+    return Fits(
+        frozenset(place for place, step in enumerate(sequence.steps) if fits(step.pattern, unknown=as_true)),
+        frozenset(
+            place
+            for place, forbidden in enumerate(sequence.without)
+            if fits(forbidden.pattern, unknown=rule.missing is not Missing.FALSE)
+        ),
+        fits(sequence.clear, unknown=as_true),
+    )
+
+
+def _truth(
+    one: SequenceRule, pattern: EventPattern, reading: Reading, captured: dict[str, str], decision: Decision
+) -> bool | None:
+    if pattern.when is None:
+        return True
+    scope = message_scope(reading.values, captured, reading.at)
+    value = truth(pattern.when, scope)
+    for fault in scope.faults:
+        decision.count("rule_errors", f"{one.rule.name}: {fault}")
+    if value is None:
+        decision.count("unknown", one.rule.name)
+        if one.rule.missing is Missing.ERROR:
+            decision.count("rule_errors", f"{one.rule.name}: the condition is unknown")
+    return value
+
+
+def _advance(state: State, one: SequenceRule, key: Key, upto: int, moment: Moment) -> None:
+    """Let the key's time pass up to event time `upto`."""
+    found = state.sequences[one.rule.name, key]
+    while (due := next_deadline(one.sequence, found)) is not None and due <= upto:
+        _turn(state, one, key, pass_deadline(one.sequence, found, due), due, moment)
+
+
+def _schedule(state: State, one: SequenceRule, key: Key) -> None:
+    """Have the engine woken for the next deadline; a message of the same instant comes first."""
+    found = state.sequences[one.rule.name, key]
+    due = next_deadline(one.sequence, found)
+    state.timers.set(("sequence", one.rule.name, key.text), None if due is None else found.wall_of(due) + 1)
+
+
+def _turn(state: State, one: SequenceRule, key: Key, turn: Turn, at: int, moment: Moment) -> None:
+    found = state.sequences[one.rule.name, key]
+    if turn is Turn.MATCHED and found.match is not None:
+        _move(state, one, key, Signal.HELD, at, match_words(one.sequence, found.match), moment)
+    elif turn is Turn.OVER:
+        reason = f"{duration_words(one.sequence.within)} after it fired"
+        _move(state, one, key, Signal.CLEARED, at, reason, moment)
+    else:
+        moment.decision.count(_COUNTED[turn], one.rule.name)
+
+
+def _clear(state: State, one: SequenceRule, key: Key, reading: Reading, moment: Moment) -> None:
+    pattern = one.sequence.clear
+    if pattern is not None:
+        reason = event_words(pattern, reading.values, dict(reading.key.labels), reading.at)
+        _move(state, one, key, Signal.CLEARED, reading.at, reason, moment)
+
+
+def _move(state: State, one: SequenceRule, key: Key, signal: Signal, at: int, reason: str, moment: Moment) -> None:
+    """Move the alert if the table says so, and let the transition out with its evidence and effects."""
+    rule, found, rule_state = one.rule, state.sequences[one.rule.name, key], state.rule(one.rule.name, key)
+    before, matched = rule_state.alert, found.match
+    after = TABLE.get((before, signal))
+    if after is None or matched is None:
+        return
+    rule_state.enter(after, moment.sequence, rule.severity)
+    state.keep_rule(rule.name, key, rule_state)
+    held = {"rule": rule.name, "severity": rule.severity.word, "held": duration_words(at - matched.begin)}
+    last = matched.events[-1].at
+    evidence = Evidence(condition_text(rule), signal is Signal.HELD or None, evidence_values(one, key, matched), last)
+    transition = Transition(
+        rule.name, key, rule_state.episode, rule_state.number, before, after, rule.severity, at, moment.now,
+        reason, fill(rule.summary, shown_values(one, key, matched) | held), evidence,
+    )  # fmt: skip
+    if rule.alert:
+        moment.decision.transitions.append(transition)
+    if signal is not Signal.WITHDRAWN:
+        run_steps(state, rule, transition, None, moment.decision)
+    if signal is not Signal.HELD:
+        settle(found)

@@ -1,0 +1,53 @@
+"""Rules with `sequence`, compiled: what each stream's messages are compared with, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from iotrules.model.expression import fields
+from iotrules.model.rules import Rule, RuleSet, Slot
+from iotrules.model.sequences import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceRule:
+    """A rule with its sequence. `kept` are the fields that are remembered of each step's message."""
+
+    rule: Rule
+    sequence: Sequence
+    kept: tuple[frozenset[str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SequencePlan:
+    """By name, and by the streams that their patterns name."""
+
+    rules: dict[str, SequenceRule] = field(default_factory=dict)
+    by_stream: dict[str, tuple[SequenceRule, ...]] = field(default_factory=dict)
+
+
+def compile_sequences(rules: RuleSet) -> SequencePlan:
+    """All rules of the set that are sequences."""
+    compiled = {
+        rule.name: SequenceRule(rule, rule.body, _kept(rules, rule, rule.body))
+        for rule in rules.rules.values()
+        if isinstance(rule.body, Sequence)
+    }
+    by_stream: dict[str, list[SequenceRule]] = defaultdict(list)
+    for one in compiled.values():
+        for stream in dict.fromkeys(pattern.stream for pattern in one.sequence.patterns):
+            by_stream[stream].append(one)
+    return SequencePlan(compiled, {stream: tuple(members) for stream, members in by_stream.items()})
+
+
+def _kept(rules: RuleSet, rule: Rule, sequence: Sequence) -> tuple[frozenset[str], ...]:
+    """What a step's condition and the summary read of it; of the last step, which handlers are given, everything."""
+    slots = {part.name for part in rule.summary.parts if isinstance(part, Slot)}
+    found = []
+    for step in sequence.steps:
+        every = frozenset(one.name for one in rules.streams[step.pattern.stream].fields)
+        read = fields(step.pattern.when) if step.pattern.when else frozenset()
+        told = {name for name in every if f"{step.name}.{name}" in slots}
+        found.append(every if step is sequence.steps[-1] else read | told)
+    return tuple(found)
