@@ -117,6 +117,8 @@ class Recovered:
     sequence: int
     """The last sequence in the journal; 0 for a new store."""
     pending: Sequence[LedgerRow]
+    alive: int | None = None
+    """When an engine was last known to run on this store, ns; None for a new store."""
 
 
 class Store(Protocol):
@@ -131,6 +133,10 @@ class Store(Protocol):
 
         UnavailableError leaves the store as it was.
         """
+        ...
+
+    async def note_alive(self, now: int) -> None:
+        """Remember that the engine runs at `now` (ns), where nothing is committed that says so. UnavailableError."""
         ...
 
     async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:

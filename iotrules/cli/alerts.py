@@ -104,10 +104,15 @@ def _cells(alert: AlertRow, now: int) -> tuple[str, ...]:
         alert.state,
         printable(alert.device),
         printable(alert.rule),
-        printable(alert.summary or alert.reason),
+        printable(_cause(alert)),
         since.strftime("%H:%M:%S" if since.date() == today else "%Y-%m-%d %H:%M"),
         duration_words(age),
     )
+
+
+def _cause(alert: AlertRow) -> str:
+    cause = alert.summary or alert.reason
+    return f"{cause} (muted: {alert.muted})" if alert.muted else cause
 
 
 def printable(text: str) -> str:
@@ -132,6 +137,7 @@ def _alert(alert: AlertRow, now: int) -> dict[str, Any]:
         "age_seconds": max(0, now - alert.since) // SECOND,
         "summary": alert.summary,
         "reason": alert.reason,
+        "muted": alert.muted,
     }
 
 

@@ -70,6 +70,7 @@ def _alert(alert: AlertRow) -> Row:
         "updated": milliseconds(alert.updated),
         "summary": alert.summary,
         "reason": alert.reason,
+        "muted": alert.muted,
     }
 
 
@@ -83,6 +84,7 @@ def _transition(change: TransitionRow) -> Row:
         "severity": change.severity,
         "summary": change.summary,
         "reason": change.reason,
+        "muted": change.muted,
     }
 
 

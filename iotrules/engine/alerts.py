@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from iotrules.engine import notices
 from iotrules.engine.conditions import Outcome, count_unknown, hold_due, next_due, observe
 from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
 from iotrules.engine.evaluate import truth
 from iotrules.engine.explain import read_values
 from iotrules.engine.lifecycle import TABLE, RuleState, RungState, Signal
-from iotrules.engine.moment import Moment, Truths
+from iotrules.engine.moment import Moment, Sampled, Truths
 from iotrules.engine.plan import CompiledRule, Plan, TrackPlan, nanoseconds
 from iotrules.engine.registry import forget_unheard, give_up, no_longer_expected
+from iotrules.engine.schedules import first_open
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
 from iotrules.engine.tracks import NEVER, Track
-from iotrules.model.decisions import AlertState, Evidence, Transition
+from iotrules.model.decisions import AlertState, Evidence, Key, Transition
 from iotrules.model.expression import Truth
 from iotrules.model.rules import Absence, Rule, Severity, condition_text
 from iotrules.model.times import duration_words
@@ -36,32 +38,60 @@ class Change(NamedTuple):
     outcome: Outcome | None = None
 
 
-def settle(track: Track, truths: Truths, moment: Moment) -> None:
-    """Decide at the key's newest sample. Rules whose truths are what they were, and that are at rest, are left out."""
-    plan, before = _plan_of(track), None if track.clock < track.looked else track.truths
-    track.patience = plan.patience(track)
-    for index, (compiled, part) in enumerate(zip(plan.rules, plan.parts, strict=True)):
-        alike = truths is not None and before is not None and truths[part] == before[part]
-        if truths is not None and alike and index not in track.restless and track.dues.get(index, NEVER) > track.clock:
-            _count_unknown(compiled, truths[part], moment)
-            continue
+def settle(sampled: Sampled, moment: Moment) -> None:
+    """Decide at the newest sample of keys that one message was for: rules that inhibit others come before those.
+
+    Rules whose truths are what they were, and that are at rest, are left out.
+    """
+    looks = [
+        (compiled, index, track)
+        for track, truths in sampled
+        for index, compiled in enumerate(_plan_of(track).rules)
+        if not _is_alike(compiled, index, track, truths, moment)
+    ]
+    for compiled, index, track in sorted(looks, key=_by_rank) if len(sampled) > 1 else looks:
         if not _on_sample(compiled, track, moment):
             track.restless.discard(index)
         else:
             track.restless.add(index)
         _note_look(track, index, moment.state)
-    track.truths, track.looked = truths, 0
-    track.unknown = truths is not None and None in truths
-    _schedule(track, moment.state)
+    for track, truths in sampled:
+        track.patience = _plan_of(track).patience(track)
+        track.truths, track.looked = truths, 0
+        track.unknown = truths is not None and None in truths
+        _schedule(track, moment.state)
 
 
-def catch_up(track: Track, upto: int, moment: Moment) -> None:
-    """Let the key's time pass up to event time `upto`: fire what is due, in order. The caller schedules."""
+def _by_rank(look: tuple[CompiledRule, int, Track]) -> int:
+    return look[0].rank
+
+
+def _is_alike(compiled: CompiledRule, index: int, track: Track, truths: Truths, moment: Moment) -> bool:
+    """Is there nothing for the rule to decide at the newest sample?"""
+    before, part = track.truths, _plan_of(track).parts[index]
+    if truths is None or before is None or track.clock < track.looked or truths[part] != before[part]:
+        return False
+    if index in track.restless or track.dues.get(index, NEVER) <= track.clock:
+        return False
+    _count_unknown(compiled, truths[part], moment)
+    return True
+
+
+def catch_up(track: Track, upto: int, moment: Moment, *, ranked: bool = False) -> None:
+    """Let the key's time pass up to event time `upto`: fire what is due, in order. The caller schedules.
+
+    `ranked`: a rule that others inhibit waits for them, a nanosecond for each rank.
+    """
     if not track.wakes:
         track.truths = None  # after a long silence: have everything looked at again, and be woken again
     for index, compiled in enumerate(_plan_of(track).rules):
         rule_state = moment.state.rule(compiled.rule.name, track.key)
-        while (due := _next_due(compiled, track, rule_state)) is not None and due <= upto:
+        late = compiled.rank if ranked else 0
+        while (due := _next_due(compiled, track, rule_state, moment.state)) is not None and due + late <= upto:
+            if due != _condition_due(compiled, track, rule_state):
+                tell_again(compiled, track, due, moment)
+                _note_look(track, index, moment.state)
+                continue
             track.looked = max(track.looked, due)
             if _as_time_passes(compiled, track, rule_state, due, moment):
                 track.restless.add(index)  # the truths of the newest sample might change it back
@@ -70,7 +100,7 @@ def catch_up(track: Track, upto: int, moment: Moment) -> None:
 
 def wake(track: Track, moment: Moment) -> None:
     """Our clock has moved, and a time that some rule waited for may have come."""
-    catch_up(track, track.clock_at(moment.now) - 1, moment)
+    catch_up(track, track.clock_at(moment.now) - 1, moment, ranked=True)
     _schedule(track, moment.state)
 
 
@@ -112,7 +142,10 @@ def _note_look(track: Track, index: int, state: State) -> None:
     """After a look: when is a hold of the rule over, and may samples with the same truths be left unlooked at?"""
     compiled = _plan_of(track).rules[index]
     rule_state = state.rules.get((compiled.rule.name, track.key))
-    due = None if rule_state is None else hold_due(compiled, track, rule_state)
+    dues = [notices.next_due(state, compiled, track.key)]
+    if rule_state is not None:
+        dues.append(hold_due(compiled, track, rule_state))
+    due = min((due for due in dues if due is not None), default=None)
     if due is None:
         track.dues.pop(index, None)
     else:
@@ -133,8 +166,8 @@ def _schedule(track: Track, state: State) -> None:
     """Have the engine woken when time alone may change an alert of this key."""
     due = NEVER
     for compiled in _plan_of(track).rules:
-        found = _next_due(compiled, track, state.rule(compiled.rule.name, track.key))
-        due = due if found is None else min(due, found)
+        found = _next_due(compiled, track, state.rule(compiled.rule.name, track.key), state)
+        due = due if found is None else min(due, found + compiled.rank)
     state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
 
 
@@ -190,15 +223,48 @@ def decommission(before: Plan, moment: Moment) -> None:
     forget_unheard(state)
 
 
-def _next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
+def tell_again(compiled: CompiledRule, track: Track, at: int, moment: Moment) -> None:
+    """Tell people of a firing alert if what was muted is not any more at event time `at`."""
+    rule_state = moment.state.rule(compiled.rule.name, track.key)
+    reason = notices.look_again(moment.state, compiled, track.key, rule_state, at)
+    if reason is not None:
+        change = Change(Signal.UNMUTED, at, reason, Severity(rule_state.severity))
+        _move(compiled, track, rule_state, change, moment)
+
+
+def tell_freed(compiled: CompiledRule, key: Key, moment: Moment, *, passed: bool) -> None:
+    """Tell people of an alert that nobody inhibits any more.
+
+    `passed`: our clock's time has passed for every key; else a key's time is that of its newest sample.
+    """
+    state, name = moment.state, (compiled.rule.stream, compiled.rule.by, key)
+    track = state.tracks.get(name)
+    if track is None:
+        return
+    at = max(track.clock_at(moment.now) if passed else track.clock, state.notices[compiled.rule.name, key].at)
+    tell_again(compiled, track, at, moment)
+    for index, one in enumerate(_plan_of(track).rules):
+        if one is compiled:
+            _note_look(track, index, state)
+    _schedule(track, state)
+
+
+def _next_due(compiled: CompiledRule, track: Track, rule_state: RuleState, state: State) -> int | None:
+    """The event time at which time alone may next change the alert, or who hears of it."""
+    condition, notice = _condition_due(compiled, track, rule_state), notices.next_due(state, compiled, track.key)
+    return min((due for due in (condition, notice) if due is not None), default=None)
+
+
+def _condition_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change the alert."""
     body = compiled.rule.body
     if not isinstance(body, Absence):
         return next_due(compiled, track, rule_state) if track.sampled else None
     if body.registered and track.registered:
         wanted = nanoseconds(body.hold, track.interval(compiled.stream.interval))
-        waiting = wanted is not None and rule_state.alert is not AlertState.FIRING
-        return max(track.clock, rule_state.observed) + (wanted or 0) if waiting else None
+        if wanted is None or rule_state.alert is AlertState.FIRING:
+            return None
+        return _silent_for(compiled, track, rule_state, wanted, max(track.clock, rule_state.observed))
     if not track.sampled:
         return None
     if rule_state.alert is AlertState.FIRING:
@@ -206,7 +272,15 @@ def _next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> in
     wanted = nanoseconds(body.hold, track.interval(compiled.stream.interval))
     if wanted is None or rule_state.observed >= track.clock + body.seen_within:
         return None
-    return track.clock + wanted
+    due = _silent_for(compiled, track, rule_state, wanted, track.clock)
+    return None if compiled.rule.only and due is not None and due >= track.clock + body.seen_within else due
+
+
+def _silent_for(compiled: CompiledRule, track: Track, rule_state: RuleState, wanted: int, since: int) -> int | None:
+    """When the key will have been silent for `wanted` since then, and the rule may fire."""
+    stops = rule_state.stops
+    due = stops.event(max(stops.counted(since), stops.reset_at) + wanted)
+    return first_open(compiled.rule.only, max(due, rule_state.observed)) if compiled.rule.only else due
 
 
 def _observe(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> bool:
@@ -218,7 +292,9 @@ def _observe(compiled: CompiledRule, track: Track, rule_state: RuleState, at: in
         moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
     if outcome is None:
         return changed
-    change = Change(outcome.signal, at, outcome.reason, outcome.severity, at - outcome.since, outcome)
+    change = Change(
+        outcome.signal, at, outcome.reason, outcome.severity, rule_state.stops.counted(at) - outcome.since, outcome
+    )
     return _move(compiled, track, rule_state, change, moment) or changed
 
 
@@ -243,7 +319,11 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
     risen_from = rule_state.severity if before is AlertState.FIRING else None
     rule_state.enter(after, moment.sequence, change.severity)
     moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
-    transition = _transition(compiled.rule, track, rule_state, before, change, moment)
+    notices.follow_source(moment.state, compiled.rule, track.key, before, after)
+    muted, note = notices.judge(moment.state, compiled, track.key, rule_state, change.signal, change.at)
+    if note:
+        change = change._replace(reason=f"{change.reason}; {note}")
+    transition = _transition(compiled.rule, track, rule_state, before, change, muted, moment)
     if compiled.rule.alert:
         moment.decision.transitions.append(transition)
     if change.signal is not Signal.WITHDRAWN:
@@ -252,7 +332,7 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
 
 
 def _transition(
-    rule: Rule, track: Track, rule_state: RuleState, before: AlertState, change: Change, moment: Moment
+    rule: Rule, track: Track, rule_state: RuleState, before: AlertState, change: Change, muted: str, moment: Moment
 ) -> Transition:
     values = dict(track.values) | dict(track.labels)
     values |= {f"attr.{name}": value for name, value in track.attributes.items()}
@@ -261,7 +341,7 @@ def _transition(
     return Transition(
         rule.name, track.key, 0 if after is AlertState.PENDING else rule_state.episode, rule_state.number,
         before, after, change.severity, change.at, moment.now, change.reason, fill(rule.summary, values),
-        _evidence(rule, track, change.outcome),
+        _evidence(rule, track, change.outcome), muted,
     )  # fmt: skip
 
 

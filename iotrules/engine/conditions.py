@@ -8,6 +8,8 @@ from iotrules.engine.evaluate import Scope, truth
 from iotrules.engine.explain import because
 from iotrules.engine.lifecycle import Held, RuleState, Signal
 from iotrules.engine.plan import CompiledRule, nanoseconds
+from iotrules.engine.schedules import first_open, is_open
+from iotrules.engine.stops import Stops
 from iotrules.engine.tracks import Track
 from iotrules.model.decisions import AlertState, Decision
 from iotrules.model.expression import Truth, Window
@@ -16,10 +18,14 @@ from iotrules.model.times import duration_words
 
 
 class Observed(NamedTuple):
-    """A level's condition at one instant. `broken`: the samples stopped for longer than the greatest gap allowed."""
+    """A level's condition at one instant. `broken`: the samples stopped for longer than the greatest gap allowed.
+
+    `counted` is the instant in the time in which holds run.
+    """
 
     rung: Rung
     at: int
+    counted: int
     value: Truth
     clears: Truth
     broken: bool
@@ -27,7 +33,10 @@ class Observed(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What the alert is to be told, and why. `scope` and `condition` are of the level that decided."""
+    """What the alert is to be told, and why. `scope` and `condition` are of the level that decided.
+
+    `since` is in the time in which holds run.
+    """
 
     signal: Signal
     severity: Severity
@@ -41,20 +50,23 @@ def observe(
     compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, decision: Decision
 ) -> tuple[Outcome | None, bool]:
     """Look at every level at event time `at`; the outcome, if any, and whether anything changed."""
-    seen = [_look(compiled, rung, track, at, decision) for rung in compiled.rungs]
+    counted, may_fire = rule_state.stops.counted(at), is_open(compiled.rule.only, at)
+    seen = [_look(compiled, rung, track, at, rule_state.stops, decision) for rung in compiled.rungs]
     rule_state.observed = at
     interval = track.interval(compiled.stream.interval)
     changed = False
     released: Observed | None = None
     for one, state in zip(seen, rule_state.rungs, strict=True):
-        changed |= state.hold.observe(False if one.broken and one.rung.condition.hold != NO_HOLD else one.value, at)
+        changed |= state.hold.observe(
+            False if one.broken and one.rung.condition.hold != NO_HOLD else one.value, counted
+        )
         if state.latched:
             broken = one.broken and one.rung.condition.clear.hold != NO_HOLD
-            changed |= state.clear.observe(False if broken else one.clears, at)
-            if state.clear.done_after(nanoseconds(one.rung.condition.clear.hold, interval), at):
+            changed |= state.clear.observe(False if broken else one.clears, counted)
+            if state.clear.done_after(nanoseconds(one.rung.condition.clear.hold, interval), counted):
                 released = one
                 state.release()
-        elif state.hold.done_after(nanoseconds(one.rung.condition.hold, interval), at):
+        elif may_fire and state.hold.done_after(nanoseconds(one.rung.condition.hold, interval), counted):
             state.latch()
             changed = True
     if rule_state.alert is AlertState.FIRING:
@@ -70,16 +82,16 @@ def _of_quiet(compiled: CompiledRule, track: Track, rule_state: RuleState, seen:
     running = [(one, state) for one, state in pairs if state.hold.since is not None]
     if latched:
         one, state = latched[-1]
-        return _outcome(Signal.HELD, one, compiled, track, one.rung.condition.hold, state.since(one.at))
+        return _outcome(Signal.HELD, one, compiled, track, one.rung.condition.hold, state.since(one.counted))
     pending = rule_state.alert is AlertState.PENDING
     if not running and not pending:
         return None  # the usual case: nothing to say, so no words are made
     if not running:
-        return _outcome(Signal.LOST, seen[0], compiled, track, NO_HOLD, seen[0].at)
+        return _outcome(Signal.LOST, seen[0], compiled, track, NO_HOLD, seen[0].counted)
     one, state = running[-1]
     if pending or not one.value:
         return None
-    return _outcome(Signal.TRUE, one, compiled, track, NO_HOLD, state.since(one.at))
+    return _outcome(Signal.TRUE, one, compiled, track, NO_HOLD, state.since(one.counted))
 
 
 def _of_firing(
@@ -94,14 +106,16 @@ def _of_firing(
     over, changed = _is_over(compiled, track, rule_state, seen, bool(latched))
     if over:
         decided = released or seen[0]
-        return _outcome(Signal.CLEARED, decided, compiled, track, _ending(compiled, decided).hold, decided.at), True
+        return _outcome(
+            Signal.CLEARED, decided, compiled, track, _ending(compiled, decided).hold, decided.counted
+        ), True
     top = latched[-1] if latched else seen[0]  # the lowest stays until the rule's clear
     if top.rung.severity == rule_state.severity:
         return None, changed
     if top.rung.severity > rule_state.severity:
-        return _outcome(Signal.MOVED, top, compiled, track, top.rung.condition.hold, top.at), True
+        return _outcome(Signal.MOVED, top, compiled, track, top.rung.condition.hold, top.counted), True
     decided = released or top
-    moved = _outcome(Signal.MOVED, decided, compiled, track, NO_HOLD, decided.at)
+    moved = _outcome(Signal.MOVED, decided, compiled, track, NO_HOLD, decided.counted)
     return moved._replace(severity=top.rung.severity), True
 
 
@@ -115,9 +129,9 @@ def _is_over(
     value: Truth = not any(one.value for one in seen) if clear.when is None else truth(clear.when, first.scope)
     if any(one.value for one in seen):
         value = False  # `when` beats `clear`
-    changed = rule_state.ending.observe(False if first.broken and clear.hold != NO_HOLD else value, first.at)
+    changed = rule_state.ending.observe(False if first.broken and clear.hold != NO_HOLD else value, first.counted)
     return rule_state.ending.done_after(
-        nanoseconds(clear.hold, track.interval(compiled.stream.interval)), first.at
+        nanoseconds(clear.hold, track.interval(compiled.stream.interval)), first.counted
     ), changed
 
 
@@ -144,41 +158,57 @@ def _reason(signal: Signal, one: Observed, compiled: CompiledRule, track: Track,
 
 def hold_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which something will have been true for as long as it must, if it stays so."""
-    interval = track.interval(compiled.stream.interval)
-    candidates = [held.due_after(nanoseconds(hold, interval)) for held, hold in _running(compiled, rule_state)]
+    candidates = _holds_over(compiled, track, rule_state)
     return min((due for due in candidates if due is not None and due > track.clock), default=None)
 
 
 def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change what was observed."""
     observed = max(rule_state.observed, track.clock, track.revised)  # a restart may have forgotten when it last looked
-    interval = track.interval(compiled.stream.interval)
-    running = _running(compiled, rule_state)
-    candidates = [held.due_after(nanoseconds(hold, interval)) for held, hold in running]
+    candidates = _holds_over(compiled, track, rule_state)
+    stops = rule_state.stops
     gap = track.max_gap(compiled.stream.interval)
-    if gap is not None and any(held.since is not None for held, _ in running):
-        candidates.append(max(track.clock + gap, track.revised) + 1)
+    if gap is not None and any(held.since is not None for held, *_ in _running(compiled, rule_state)):
+        broken = stops.event(stops.counted(track.clock) + gap + 1)
+        candidates.append(max(broken, track.revised + 1))
     if compiled.every is not None and observed <= track.clock + compiled.horizon:
         candidates.append(observed + compiled.every)
     return min((due for due in candidates if due is not None and due > observed), default=None)
 
 
-def _running(compiled: CompiledRule, rule_state: RuleState) -> list[tuple[Held, Hold]]:
-    """What is being held up, or may be: each level's condition or what clears it, then what ends a ladder."""
-    found = [
-        (state.clear, rung.condition.clear.hold) if state.latched else (state.hold, rung.condition.hold)
-        for rung, state in zip(compiled.rungs, rule_state.rungs, strict=False)
-    ]
-    if isinstance(compiled.rule.body, Ladder) and compiled.rule.body.clear is not None:
-        found.append((rule_state.ending, compiled.rule.body.clear.hold))
+def _holds_over(compiled: CompiledRule, track: Track, rule_state: RuleState) -> list[int | None]:
+    """When each hold that runs will be over; where that would fire while it may not, when it may."""
+    interval, stops, only = track.interval(compiled.stream.interval), rule_state.stops, compiled.rule.only
+    found = []
+    for held, hold, fires in _running(compiled, rule_state):
+        counted = held.due_after(nanoseconds(hold, interval))
+        due = None if counted is None else stops.event(counted)
+        if due is not None and fires:
+            due = first_open(only, max(due, rule_state.observed, track.clock))
+        found.append(due)
     return found
 
 
-def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, decision: Decision) -> Observed:
+def _running(compiled: CompiledRule, rule_state: RuleState) -> list[tuple[Held, Hold, bool]]:
+    """What is being held up, or may be: each level's condition or what clears it, then what ends a ladder.
+
+    The flag says whether it fires when its hold is over.
+    """
+    found = [
+        (state.clear, rung.condition.clear.hold, False) if state.latched else (state.hold, rung.condition.hold, True)
+        for rung, state in zip(compiled.rungs, rule_state.rungs, strict=False)
+    ]
+    if isinstance(compiled.rule.body, Ladder) and compiled.rule.body.clear is not None:
+        found.append((rule_state.ending, compiled.rule.body.clear.hold, False))
+    return found
+
+
+def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, stops: Stops, decision: Decision) -> Observed:
     """A level's condition and what clears it, at event time `at`, with the policy for unknown applied."""
     rule = compiled.rule
     gap = track.max_gap(compiled.stream.interval)
-    stale = gap is not None and at - track.clock > gap
+    counted = stops.counted(at)
+    stale = gap is not None and counted - stops.counted(track.clock) > gap
     scope = _scope(track, at, stale)
     value = truth(rung.condition.when, scope)
     for fault in scope.faults:
@@ -190,7 +220,7 @@ def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, decision: D
     clears = (None if value is None else not value) if clear is None else truth(clear, scope)
     if value:
         clears = False  # `when` beats `clear`
-    return Observed(rung, at, value, clears, stale and rule.missing is not Missing.TRUE, scope)
+    return Observed(rung, at, counted, value, clears, stale and rule.missing is not Missing.TRUE, scope)
 
 
 def count_unknown(rule: Rule, decision: Decision) -> None:

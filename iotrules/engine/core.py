@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from iotrules.engine import commands
-from iotrules.engine.alerts import catch_up, impatient, settle, unknowns, wake
+from iotrules.engine import commands, notices
+from iotrules.engine.alerts import catch_up, impatient, settle, tell_freed, unknowns, wake
+from iotrules.engine.downtime import take_stop
 from iotrules.engine.intake import take_arrival
 from iotrules.engine.moment import Moment
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.reload import reload, schedule_all
-from iotrules.engine.sequence_alerts import take_reading, wake_sequence
+from iotrules.engine.sequence_alerts import take_reading, tell_freed_sequence, wake_sequence
 from iotrules.engine.state import Remembered, State
 from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
-from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Tick
+from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet, Severity
 
 
@@ -52,6 +53,11 @@ class Engine:
         """The next instant at which the engine wants a tick, or None."""
         return self._state.timers.next_due()
 
+    @property
+    def minds_stops(self) -> bool:
+        """Must it be told of the time in which it was stopped?"""
+        return self._state.plan.minds_stops
+
     def remembered(self, key: Key) -> Remembered:
         """What handlers remember about a device; empty, at version 0, if nothing."""
         return self._state.devices.get(key) or Remembered()
@@ -74,10 +80,15 @@ class Engine:
                 self._take(arrivals, moment)
             case Tick():
                 self._tick(moment)
+                self._tell_freed(moment, passed=True)
+            case Started(stopped):
+                take_stop(stopped, moment)
+                self._tell_freed(moment, passed=True)
             case Receipt():
                 take_receipt(self._state, value, now, decision)
             case Reload():
                 reload(value, moment)
+                self._tell_freed(moment, passed=True)
             case _:
                 assert_never(value)
         decision.changed = not isinstance(value, Tick) or self._state.changes > changes
@@ -86,6 +97,7 @@ class Engine:
     def _take(self, arrivals: Sequence[Arrival], moment: Moment) -> None:
         """Ordinary messages go through their stream's generated function, all else the careful way."""
         state, now = self._state, moment.now
+        freed = state.inhibitions.freed
         sources, samples, touched = state.by_topic, moment.decision.samples, state.touched
         for arrival in arrivals:
             source = sources.get(arrival.topic)
@@ -95,6 +107,8 @@ class Engine:
                 or not source.take(source, arrival.payload, arrival.received, now, samples, touched, moment)
             ):
                 take_arrival(state, arrival, moment)
+            if freed:
+                self._tell_freed(moment)
         moment.decision.count("received", by=len(arrivals))
         for plan in state.plan.streams.values():
             plan.count_taken(moment.decision)
@@ -108,7 +122,20 @@ class Engine:
         self._state.restore(parts)
         for name, opened in self._state.commands.items():
             self._state.timers.set(("command", name), opened.deadline)
+        notices.rebuild(self._state)
+        self._state.inhibitions.freed.clear()  # the input that freed them has told of them
         schedule_all(self._state)
+
+    def _tell_freed(self, moment: Moment, *, passed: bool = False) -> None:
+        """Tell people of the alerts that nobody inhibits any more, once all that an input does is done."""
+        state = self._state
+        freed = sorted(state.inhibitions.freed, key=lambda one: (one[0], one[1].text))
+        state.inhibitions.freed.clear()
+        for name, key in freed:
+            if name in state.plan.rules:
+                tell_freed(state.plan.rules[name], key, moment, passed=passed)
+            else:
+                tell_freed_sequence(state.plan.sequences.rules[name], key, moment, passed=passed)
 
     def _tick(self, moment: Moment) -> None:
         for name in self._state.timers.pop_due(moment.now):

@@ -110,8 +110,7 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
         decision.count("bad_values", f"{stream.name}.{field}: {fault}")
     decision.count("applied", stream.name)
     decision.samples.append((source.untyped_origin, at, arrival.received, parsed.values))
-    for track_plan in plan.tracks:
-        _sample(track_plan, source, at, parsed.values, moment)
+    moment.settle([(_sample(one, source, at, parsed.values, moment), None) for one in plan.tracks], moment)
     if plan.sequenced:
         moment.take_reading(decision.samples[-1], moment)
 
@@ -139,8 +138,8 @@ def _remember(source: Source, parsed: Parsed, arrival: Arrival) -> int:
     return at
 
 
-def _sample(plan: TrackPlan, source: Source, at: int, values: dict[str, Value | None], moment: Moment) -> None:
-    """One sample for the key of one way of keying, and all rules that look at it."""
+def _sample(plan: TrackPlan, source: Source, at: int, values: dict[str, Value | None], moment: Moment) -> Track:
+    """One sample for the key of one way of keying; its rules are to look at it then."""
     track = track_of(moment.state, plan, source, moment.now)
     plan = track.plan or plan
     moment.state.mark(("track", track.name))
@@ -155,7 +154,7 @@ def _sample(plan: TrackPlan, source: Source, at: int, values: dict[str, Value | 
     for fault in scope.faults:
         moment.decision.count("rule_errors", f"{plan.stream.name}: {fault}")
     plan.count_evaluations(moment.decision, 1)
-    moment.settle(track, None, moment)
+    return track
 
 
 def track_of(state: State, plan: TrackPlan, source: Source, now: int) -> Track:

@@ -12,6 +12,7 @@ from enum import Enum
 
 import msgspec
 
+from iotrules.engine.stops import Stops
 from iotrules.model.decisions import AlertState
 from iotrules.model.expression import Truth
 from iotrules.model.rules import Severity
@@ -25,6 +26,7 @@ class Signal(Enum):
     LOST = "the condition is false, or its samples stopped"
     MOVED = "another level is the highest one now"
     CLEARED = "what ends the alert was true for as long as `clear` says"
+    UNMUTED = "people are told now of what was muted"
     WITHDRAWN = "the rule was removed or changed in meaning"
 
 
@@ -35,6 +37,7 @@ TABLE: dict[tuple[AlertState, Signal], AlertState] = {
     (AlertState.PENDING, Signal.LOST): AlertState.INACTIVE,
     (AlertState.PENDING, Signal.WITHDRAWN): AlertState.INACTIVE,
     (AlertState.FIRING, Signal.MOVED): AlertState.FIRING,
+    (AlertState.FIRING, Signal.UNMUTED): AlertState.FIRING,
     (AlertState.FIRING, Signal.CLEARED): AlertState.RESOLVED,
     (AlertState.FIRING, Signal.WITHDRAWN): AlertState.RESOLVED,
     (AlertState.RESOLVED, Signal.TRUE): AlertState.PENDING,
@@ -102,6 +105,8 @@ class RuleState(msgspec.Struct, array_like=True):
     """How long a ladder's own clear has been true."""
     observed: int = 0
     """Event time of the newest observation. An input that moves only this need not be journaled."""
+    stops: Stops = msgspec.field(default_factory=Stops)
+    """The holds run in the time that it counts."""
 
     @property
     def alert(self) -> AlertState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from iotrules.engine.state import State
@@ -11,6 +11,8 @@ from iotrules.model.decisions import Decision, Sample
 from iotrules.model.expression import Truth
 
 Truths = tuple[Truth, ...] | None
+Sampled = Sequence[tuple[Track, Truths]]
+"""Keys that a message was for, each with what its conditions are now; None: nobody knows yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,8 @@ class Moment:
     sequence: int
     decision: Decision
     state: State
-    settle: Callable[[Track, Truths, Moment], None]
-    """Decide on the rules whose truths changed, or whose time has come, at the key's newest sample."""
+    settle: Callable[[Sampled, Moment], None]
+    """Decide on the rules whose truths changed, or whose time has come, at the newest sample of the keys."""
     catch_up: Callable[[Track, int, Moment], None]
     """Let the key's time pass up to an event time."""
     impatient: Callable[[Track, Moment], None]

@@ -11,6 +11,7 @@ from iotrules.engine.buffers import Buffer, buffer_of, buffers_of
 from iotrules.engine.covered import covers
 from iotrules.engine.decoder import Decoder, decoder_of
 from iotrules.engine.fuse import Fused, fuse
+from iotrules.engine.muting import Inhibitors, inhibitors_of, rank
 from iotrules.engine.registry import Directory
 from iotrules.engine.route import Router
 from iotrules.engine.sequence_plan import SequencePlan, compile_sequences
@@ -19,6 +20,7 @@ from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track, TrackName
 from iotrules.engine.wakeups import every_and_horizon
 from iotrules.model.decisions import Decision
 from iotrules.model.expression import Expression, Window, windows
+from iotrules.model.guards import CONTINUE
 from iotrules.model.rules import NO_HOLD, Absence, Hold, Ladder, Rule, RuleSet, Rung, Stream, rungs_of
 from iotrules.model.times import SECOND
 
@@ -34,6 +36,9 @@ class CompiledRule:
     horizon: int
     counts_intervals: bool
     """Is a hold given in reporting intervals?"""
+    inhibitors: Inhibitors
+    rank: int
+    """At one instant, rules of a lower rank move first: those that inhibit before those that they mute."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +60,11 @@ class TrackPlan:
     gap_factors: tuple[tuple[float, int], ...]
     """Where that is not declared: what the interval is multiplied with to tell a silence, and at least how many ns."""
     values_of: Callable[[Any], dict[str, Any]]
+
+    @property
+    def ranked(self) -> bool:
+        """Is a rule inhibited by others?"""
+        return any(compiled.rank for compiled in self.rules)
 
     @property
     def hears_again(self) -> bool:
@@ -124,6 +134,8 @@ class Plan:
     set: RuleSet
     directory: Directory
     sequences: SequencePlan
+    minds_stops: bool
+    """Does a stop of the engine make a difference to any rule?"""
     narrowed: dict[tuple[TrackPlan, tuple[int, ...]], TrackPlan] = field(default_factory=dict)
     """For keys that not all rules look at, by the indexes of those that do."""
 
@@ -144,18 +156,20 @@ class Plan:
 
 def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
     """Everything derived from the rule set, once, when it is loaded. Without `fused` the interpreter does all."""
-    sequences = compile_sequences(rules)
+    inhibitors = inhibitors_of(rules.rules)
+    sequences = compile_sequences(rules, inhibitors)
     plain = [rule for rule in rules.rules.values() if rule.name not in sequences.rules]
-    compiled = {rule.name: _compile(rule, rules.streams[rule.stream]) for rule in plain}
+    compiled = {rule.name: _compile(rule, rules.streams[rule.stream], inhibitors) for rule in plain}
     grouped: dict[tuple[str, tuple[str, ...]], list[CompiledRule]] = defaultdict(list)
-    for one in compiled.values():
+    for one in sorted(compiled.values(), key=lambda one: one.rank):
         grouped[one.rule.stream, one.rule.by].append(one)
     streams = {
         name: _stream_plan(stream, grouped, name in sequences.by_stream, fused)
         for name, stream in rules.streams.items()
     }
     tracks = {(name, track.by): track for name, plan in streams.items() for track in plan.tracks}
-    return Plan(compiled, tracks, streams, Router(rules), rules, Directory(rules.registry), sequences)
+    minds_stops = any(rule.downtime != CONTINUE for rule in rules.rules.values())
+    return Plan(compiled, tracks, streams, Router(rules), rules, Directory(rules.registry), sequences, minds_stops)
 
 
 def _stream_plan(
@@ -206,10 +220,11 @@ def nanoseconds(hold: Hold, interval: int | None) -> int | None:
     return None if interval is None or hold.intervals is None else round(hold.intervals * interval)
 
 
-def _compile(rule: Rule, stream: Stream) -> CompiledRule:
+def _compile(rule: Rule, stream: Stream, inhibitors: Mapping[str, Inhibitors]) -> CompiledRule:
     every, horizon = every_and_horizon(conditions_of(rule))
     counts = any(hold.intervals is not None for hold in _holds(rule))
-    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts)
+    above, order = inhibitors.get(rule.name, ()), rank(rule.name, inhibitors)
+    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts, above, order)
 
 
 def _holds(rule: Rule) -> list[Hold]:

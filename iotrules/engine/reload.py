@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iotrules.engine import notices
 from iotrules.engine.alerts import decommission, rest, withdraw
 from iotrules.engine.decode import digest_of
 from iotrules.engine.moment import Moment
@@ -35,6 +36,7 @@ def reload(files: Reload, moment: Moment) -> None:
     _rebuild_tracks(state, before, moment.now)
     decommission(before, moment)
     newly_expected(state, before, moment.now)
+    notices.rebuild(state)
     schedule_all(state)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from iotrules.engine import notices
 from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
 from iotrules.engine.evaluate import truth
 from iotrules.engine.lifecycle import TABLE, Signal
 from iotrules.engine.moment import Moment
+from iotrules.engine.schedules import is_open
 from iotrules.engine.sequence_plan import SequenceRule
 from iotrules.engine.sequence_words import event_words, evidence_values, match_words, message_scope, shown_values
 from iotrules.engine.sequences import (
@@ -47,6 +49,21 @@ def wake_sequence(rule: str, key: Key, moment: Moment) -> None:
     _schedule(state, one, key)
 
 
+def tell_freed_sequence(one: SequenceRule, key: Key, moment: Moment, *, passed: bool) -> None:
+    """Tell people of an alert that nobody inhibits any more; `passed`: our clock's time has passed for every key."""
+    state = moment.state
+    found = _state(state, one, key)
+    at = max(found.clock_at(moment.now) if passed else found.clock, state.notices[one.rule.name, key].at)
+    _tell_again(state, one, key, at, moment)
+    _schedule(state, one, key)
+
+
+def _tell_again(state: State, one: SequenceRule, key: Key, at: int, moment: Moment) -> None:
+    reason = notices.look_again(state, one, key, state.rule(one.rule.name, key), at)
+    if reason is not None:
+        _move(state, one, key, Signal.UNMUTED, at, reason, moment)
+
+
 def withdraw_sequence(state: State, one: SequenceRule, reason: str, moment: Moment) -> None:
     """End what a rule has open, since the rule is not what it was, and forget its runs. Its steps do not run."""
     for name in [name for name in state.sequences if name[0] == one.rule.name]:
@@ -76,7 +93,7 @@ def _take(state: State, one: SequenceRule, reading: Reading, moment: Moment) -> 
     found = _state(state, one, key)
     kept = {step: {name: reading.values.get(name) for name in sorted(one.kept[step])} for step in fits.steps}
     message = Message(reading.at, moment.now, fits, kept, captured)
-    due = next_deadline(one.sequence, found)
+    due = _next_due(state, one, key)
     if due is not None and due < reading.at:
         if not lets_time_pass(one.sequence, found, message):
             return
@@ -136,14 +153,24 @@ def _truth(
 def _advance(state: State, one: SequenceRule, key: Key, upto: int, moment: Moment) -> None:
     """Let the key's time pass up to event time `upto`."""
     found = state.sequences[one.rule.name, key]
-    while (due := next_deadline(one.sequence, found)) is not None and due <= upto:
-        _turn(state, one, key, pass_deadline(one.sequence, found, due), due, moment)
+    while (due := _next_due(state, one, key)) is not None and due <= upto:
+        if due == next_deadline(one.sequence, found):
+            _turn(state, one, key, pass_deadline(one.sequence, found, due), due, moment)
+        else:
+            _tell_again(state, one, key, due, moment)
+
+
+def _next_due(state: State, one: SequenceRule, key: Key) -> int | None:
+    """When time alone changes what the sequence waits for, or who hears of its alert."""
+    found = state.sequences[one.rule.name, key]
+    dues = (next_deadline(one.sequence, found), notices.next_due(state, one, key))
+    return min((due for due in dues if due is not None), default=None)
 
 
 def _schedule(state: State, one: SequenceRule, key: Key) -> None:
     """Have the engine woken for the next deadline; a message of the same instant comes first."""
     found = state.sequences[one.rule.name, key]
-    due = next_deadline(one.sequence, found)
+    due = _next_due(state, one, key)
     state.timers.set(("sequence", one.rule.name, key.text), None if due is None else found.wall_of(due) + 1)
 
 
@@ -172,18 +199,25 @@ def _move(state: State, one: SequenceRule, key: Key, signal: Signal, at: int, re
     after = TABLE.get((before, signal))
     if after is None or matched is None:
         return
+    if signal is Signal.HELD and not is_open(rule.only, at):
+        moment.decision.count("sequence_closed", rule.name)
+        settle(found)
+        return
     rule_state.enter(after, moment.sequence, rule.severity)
     state.keep_rule(rule.name, key, rule_state)
+    notices.follow_source(state, rule, key, before, after)
+    muted, note = notices.judge(state, one, key, rule_state, signal, at)
+    reason = f"{reason}; {note}" if note else reason
     held = {"rule": rule.name, "severity": rule.severity.word, "held": duration_words(at - matched.begin)}
     last = matched.events[-1].at
     evidence = Evidence(condition_text(rule), signal is Signal.HELD or None, evidence_values(one, key, matched), last)
     transition = Transition(
         rule.name, key, rule_state.episode, rule_state.number, before, after, rule.severity, at, moment.now,
-        reason, fill(rule.summary, shown_values(one, key, matched) | held), evidence,
+        reason, fill(rule.summary, shown_values(one, key, matched) | held), evidence, muted,
     )  # fmt: skip
     if rule.alert:
         moment.decision.transitions.append(transition)
-    if signal is not Signal.WITHDRAWN:
+    if signal not in (Signal.WITHDRAWN, Signal.UNMUTED):
         run_steps(state, rule, transition, None, moment.decision)
-    if signal is not Signal.HELD:
+    if signal not in (Signal.HELD, Signal.UNMUTED):
         settle(found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from iotrules.engine.muting import Inhibitors
 from iotrules.model.expression import fields
 from iotrules.model.rules import Rule, RuleSet, Slot
 from iotrules.model.sequences import Sequence
@@ -17,6 +19,7 @@ class SequenceRule:
     rule: Rule
     sequence: Sequence
     kept: tuple[frozenset[str], ...]
+    inhibitors: Inhibitors
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,10 @@ class SequencePlan:
     by_stream: dict[str, tuple[SequenceRule, ...]] = field(default_factory=dict)
 
 
-def compile_sequences(rules: RuleSet) -> SequencePlan:
+def compile_sequences(rules: RuleSet, inhibitors: Mapping[str, Inhibitors]) -> SequencePlan:
     """All rules of the set that are sequences."""
     compiled = {
-        rule.name: SequenceRule(rule, rule.body, _kept(rules, rule, rule.body))
+        rule.name: SequenceRule(rule, rule.body, _kept(rules, rule, rule.body), inhibitors.get(rule.name, ()))
         for rule in rules.rules.values()
         if isinstance(rule.body, Sequence)
     }

@@ -12,6 +12,7 @@ import msgspec
 
 from iotrules.engine.decode import digest_of
 from iotrules.engine.lifecycle import RuleState
+from iotrules.engine.muting import Inhibitions, Notice
 from iotrules.engine.plan import Plan, compile_rules
 from iotrules.engine.route import MAX_CACHED, Labels
 from iotrules.engine.sequences import SequenceState
@@ -84,6 +85,8 @@ class State:
         self.invokes: dict[str, OpenInvoke] = {}
         self.settled: dict[str, Settled] = {}
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
+        self.notices: dict[tuple[str, Key], Notice] = {}
+        self.inhibitions = Inhibitions()
         self._tables: dict[str, tuple[dict[Any, Any], type]] = {
             "rule": (self.rules, RuleState),
             "sequence": (self.sequences, SequenceState),
@@ -91,6 +94,7 @@ class State:
             "command": (self.commands, OpenCommand),
             "invoke": (self.invokes, OpenInvoke),
             "settled": (self.settled, Settled),
+            "notice": (self.notices, Notice),
         }
         self.timers: Timers[tuple[str, ...]] = Timers()
         self.changes = 0

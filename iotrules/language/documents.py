@@ -92,10 +92,30 @@ class EventDocument(_Document):
     before: str | float | None = None
 
 
+class OpeningDocument(_Document):
+    days: str | list[str] | None = None
+    between: list[str] | None = None
+    zone: str | None = None
+
+
+class InhibitDocument(_Document):
+    rules: list[str]
+    same: list[str] = Field(default_factory=list)
+
+
+class FlappingDocument(_Document):
+    changes: int = 6
+    within: str | float | None = None
+
+
+class DowntimeDocument(_Document):
+    policy: Literal["continue", "pause", "reset"] = "continue"
+    max: str | float | None = None
+
+
 class RuleDocument(_Document):
     later = frozenset({
-        "across", "fresh", "min_members", "only",
-        "inhibit", "cooldown", "downtime", "sql", "every", "max_gap"
+        "across", "fresh", "min_members", "sql", "every", "max_gap"
     })  # fmt: skip
     from_: str | list[str] | None = Field(None, alias="from")
     by: list[str] | None = None
@@ -125,3 +145,12 @@ class RuleDocument(_Document):
     use: str | None = None
     with_: dict[str, Any] | None = Field(None, alias="with")
     only_keys: dict[str, list[str]] | None = None
+    only: Any = None
+    """An OpeningDocument, or a list of them."""
+    cooldown: str | float | None = None
+    flapping: Any = None
+    """false, or a FlappingDocument."""
+    inhibit: Any = None
+    """An InhibitDocument."""
+    downtime: Any = None
+    """A word, or a DowntimeDocument."""

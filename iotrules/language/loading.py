@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from iotrules.language.checking import check_condition
+from iotrules.language.guards import check_inhibitions
 from iotrules.language.instances import build_named, read_templates
 from iotrules.language.parts import Part
 from iotrules.language.registry import read_registry
@@ -51,6 +52,7 @@ def load_files(files: Mapping[str, str], registry: RegistryFile | None = None) -
     around = Surroundings(streams, commands, declared is not None, zones, devices, registry is not None)
     templates = read_templates(parts["rules"], around)
     rules = {name: build_named(part, templates, around) for name, part in _until_enough(parts["rules"], problems)}
+    check_inhibitions(parts["rules"], rules)
     if problems:
         order = {name: index for index, name in enumerate([*files, *([registry.name] if registry else ())])}
         raise RuleError(sorted(set(problems), key=lambda p: (order[p.file], p.line, p.column)))

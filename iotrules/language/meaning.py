@@ -10,6 +10,7 @@ from typing import Any
 from iotrules.language.attributes import registry_read
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
+from iotrules.model.guards import CONTINUE, NO_GUARDS, Guards
 from iotrules.model.registry import Registry
 from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, OnlyKeys, Stream
 from iotrules.model.sequences import EventPattern, Sequence
@@ -21,8 +22,9 @@ def meaning(
     body: Condition | Ladder | Absence,
     missing: Missing,
     registry: Registry | None = None,
+    guards: Guards = NO_GUARDS,
 ) -> str:
-    """16 hex digits over the stream, the fields that are read, by, conditions, holds and missing.
+    """16 hex digits over the stream, the fields that are read, by, conditions, holds, missing, only and downtime.
 
     Of the registry, what attributes that are read are: not their values, which may change without a rule's doing so.
     """
@@ -35,11 +37,26 @@ def meaning(
     read = registry_read(body, registry)
     if read:
         parts["registry"] = read
-    return _hash(parts, 8)
+    return _hash(parts | _guards(guards), 8)
+
+
+def _guards(guards: Guards) -> dict[str, Any]:
+    """What is not said is not in the hash, so that it stays from version to version."""
+    only, downtime = guards
+    parts: dict[str, Any] = {}
+    if only:
+        parts["only"] = [[sorted(one.days), one.begins, one.ends, one.zone] for one in only]
+    if downtime != CONTINUE:
+        parts["downtime"] = [downtime.policy.value, downtime.longest]
+    return parts
 
 
 def sequence_meaning(
-    streams: Mapping[str, Stream | None], by: tuple[str, ...], body: Sequence, missing: Missing
+    streams: Mapping[str, Stream | None],
+    by: tuple[str, ...],
+    body: Sequence,
+    missing: Missing,
+    guards: Guards = NO_GUARDS,
 ) -> str:
     """The same over the streams of a sequence, their fields that are read, its steps, within and matching."""
     named = {pattern.stream: stream for pattern in body.patterns if (stream := streams.get(pattern.stream))}
@@ -53,7 +70,7 @@ def sequence_meaning(
         "clear": _pattern(body.clear) if body.clear else None,
         "missing": missing.value,
     }
-    return _hash(parts, 8)
+    return _hash(parts | _guards(guards), 8)
 
 
 def of_keys(only_keys: OnlyKeys) -> str:

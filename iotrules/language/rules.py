@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from iotrules.language.attributes import is_registered
 from iotrules.language.checking import check_condition
 from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
+from iotrules.language.guards import read_downtime, read_muting, read_only
 from iotrules.language.meaning import meaning, of_keys, sequence_meaning
 from iotrules.language.only_keys import read_only_keys
 from iotrules.language.parser import parse_syntax
@@ -20,6 +21,7 @@ from iotrules.language.syntax import ExpressionError
 from iotrules.language.typed import Scope
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
+from iotrules.model.guards import Guards
 from iotrules.model.registry import Registry
 from iotrules.model.rules import (
     NO_HOLD,
@@ -87,7 +89,7 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     if stream is None or scope is None or body is None:
         return None
     readable = replace(scope, fields={}) if isinstance(body, Absence) else scope
-    hashed = meaning(stream, by, body, _missing(document), around.registry)
+    hashed = meaning(stream, by, body, _missing(document), around.registry, _guards(part, document))
     return _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
 
 
@@ -98,7 +100,7 @@ def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> 
     only_keys = read_only_keys(part, document.only_keys, by)
     if watched is None or not isinstance(watched.body, Sequence):
         return None
-    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document))
+    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document), _guards(part, document))
     return _finished(part, document, watched, steps, only_keys, hashed)
 
 
@@ -111,6 +113,7 @@ def _finished(
     hashed: str,
 ) -> Rule:
     body, stream, by, readable = watched
+    only, downtime = _guards(part, document)
     severity = body.rungs[-1].severity if isinstance(body, Ladder) else Severity[(document.severity or "minor").upper()]
     _check_levels(part, steps, body)
     return Rule(
@@ -130,7 +133,14 @@ def _finished(
         location=part.location,
         meaning=hashed + of_keys(only_keys),
         only_keys=only_keys,
+        only=only,
+        muting=read_muting(part, document),
+        downtime=downtime,
     )
+
+
+def _guards(part: Part, document: RuleDocument) -> Guards:
+    return Guards(read_only(part, document), read_downtime(part, document))
 
 
 def _missing(document: RuleDocument) -> Missing:

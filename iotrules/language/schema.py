@@ -11,9 +11,13 @@ from pydantic import BaseModel
 from iotrules.language.documents import (
     ClearDocument,
     CommandsDocument,
+    DowntimeDocument,
     EventDocument,
     FieldDocument,
+    FlappingDocument,
+    InhibitDocument,
     LevelDocument,
+    OpeningDocument,
     ParameterDocument,
     RuleDocument,
     SequenceStepDocument,
@@ -22,6 +26,7 @@ from iotrules.language.documents import (
     TimeDocument,
     ZoneDocument,
 )
+from iotrules.language.guard_schema import DOWNTIME, FLAPPING, GUARDS, INHIBIT, OPENING
 from iotrules.language.schema_parts import DURATION as _DURATION
 from iotrules.language.schema_parts import LONGER_THAN_NOTHING as _LONGER_THAN_NOTHING
 from iotrules.language.schema_parts import NOTHING as _NOTHING
@@ -275,6 +280,7 @@ _RULE: Schema = {
     "dry_run": {"description": "true: evaluate and show, never act.", "type": "boolean", "default": False},
     "only_keys": ONLY_KEYS,
     **TEMPLATE_KEYS,
+    **GUARDS,
 }
 
 _SILENCE: Schema = {
@@ -308,6 +314,10 @@ KEYS: dict[type[BaseModel], Schema] = {
     SequenceStepDocument: SEQUENCE_STEP,
     EventDocument: EVENT,
     RuleDocument: _RULE,
+    OpeningDocument: OPENING,
+    InhibitDocument: INHIBIT,
+    FlappingDocument: FLAPPING,
+    DowntimeDocument: DOWNTIME,
 }
 """The keys of every document. The loader's documents have the same: a test compares them."""
 

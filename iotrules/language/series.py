@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo, available_timezones
-
 from iotrules.language.quantities import Measure, multiply
 from iotrules.language.syntax import Call, Literal, Syntax
+from iotrules.language.time_zones import ZONE_HINT, refuse_zone
 from iotrules.language.typed import Checker, Typed, need
 from iotrules.language.words import NEWEST
 from iotrules.model.expression import (
@@ -86,19 +85,10 @@ def check_clock(checker: Checker, syntax: Call) -> Typed:
     if not isinstance(given, Literal) or given.kind != "text":
         return checker.wrong(syntax.start, f"{name}() takes a time zone", f'write {name}("Europe/Berlin")')
     zone = str(given.value)
-    if not _known_zone(zone):
-        message = f"unknown time zone {quoted(zone)}{nearest(zone, sorted(available_timezones()))}"
-        return checker.wrong(given.start, message, "zones have names such as Europe/Berlin or UTC")
+    if refused := refuse_zone(zone):
+        return checker.wrong(given.start, refused, ZONE_HINT)
     kind = Clock("hour" if name == "hour" else "weekday", zone)
     return Typed(Window(kind, Text(zone), 0, least_samples(kind)), _NUMBER, Measure(), syntax.start, reads=True)
-
-
-def _known_zone(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):  # no such zone; a name that leaves the database; a folder of it
-        return False
-    return True
 
 
 def _kind(checker: Checker, syntax: Call) -> Aggregate:

@@ -74,6 +74,8 @@ class Transition:
     reason: str
     summary: str
     evidence: Evidence
+    muted: str = ""
+    """Why nobody is notified of it; empty if people are. Only of what fires or is resolved."""
 
 
 @dataclass(frozen=True, slots=True)

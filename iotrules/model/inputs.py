@@ -35,6 +35,12 @@ class RegistryFile(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+class Started(msgspec.Struct, frozen=True, tag="s", array_like=True):
+    """The engine goes on after it was stopped at `stopped` (our clock, ns), as far as that is known."""
+
+    stopped: int
+
+
 class Reload(msgspec.Struct, frozen=True, tag="r", array_like=True):
     """The rule files in use from now on: file name → text. Parsed by the engine's caller and again at recovery.
 
@@ -74,9 +80,9 @@ class FunctionUsage(msgspec.Struct, frozen=True, array_like=True):
     log_tail: str = ""
 
 
-Input: TypeAlias = Messages | Tick | Reload | Receipt
+Input: TypeAlias = Messages | Tick | Started | Reload | Receipt
 
-_decoder: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(Messages | Tick | Reload | Receipt)
+_decoder: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(Messages | Tick | Started | Reload | Receipt)
 _encoder = msgspec.msgpack.Encoder()
 
 

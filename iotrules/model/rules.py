@@ -7,6 +7,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from iotrules.model.expression import Expression
+from iotrules.model.guards import CONTINUE, MUTING, Downtime, Muting, Schedule
 from iotrules.model.sequences import Sequence, sequence_text
 
 if TYPE_CHECKING:
@@ -255,7 +256,13 @@ class Rule:
     missing: Missing
     location: Location
     meaning: str
-    """A hash of the parts that decide (stream, by, condition, holds, clear, missing), not of words and severity."""
+    """A hash of the parts that decide (stream, by, condition, holds, clear, missing, only, downtime), not of words,
+    severity and muting.
+    """
+    only: Schedule = ()
+    """When it may fire; empty: always."""
+    muting: Muting = MUTING
+    downtime: Downtime = CONTINUE
     only_keys: OnlyKeys = ()
     """Which keys the rule looks at. Its hash is behind the dot of `meaning`."""
 

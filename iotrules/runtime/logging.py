@@ -30,6 +30,7 @@ class LogObserver:
                     severity=change.severity.word,
                     episode=change.episode,
                     reason=change.reason,
+                    muted=change.muted,
                 )
             for command in entry.decision.commands:
                 log.info(

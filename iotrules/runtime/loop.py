@@ -20,7 +20,7 @@ from iotrules.engine import Engine
 from iotrules.engine.state import Remembered
 from iotrules.model.decisions import Key, LedgerChange, Reading
 from iotrules.model.errors import StateError, UnavailableError
-from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Tick
+from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Started, Tick
 from iotrules.model.times import SECOND
 from iotrules.ports import (
     AckToken,
@@ -47,6 +47,8 @@ FIRST_PAUSE, LAST_PAUSE = 0.5, 10.0
 """Seconds between two tries at a store that can't be written."""
 
 MAX_WAIT = 60.0
+ALIVE_EVERY = 10.0
+"""Seconds between two notes that we run, where rules must know how long we did not."""
 HISTORY_BACKLOG = 50_000
 
 
@@ -76,6 +78,8 @@ class Runtime:
         self._backlog = Backlog(transport, f"iotrules/engines/{name}/mark", clock, self._inbox.wake)
         self._engine = Engine()
         self._sequence = 0
+        self._alive: int | None = None
+        self._alive_noted = 0
         self._journaled = 0
         self._stop_asked = asyncio.Event()
         self._loose: Counter[tuple[str, str]] = Counter()
@@ -104,6 +108,7 @@ class Runtime:
         keeper = asyncio.create_task(self._keep_history(), name="history")
         try:
             rows = await self._recover()
+            await self._tell_of_stop()
             await self._functions.start()
             before = self._filters()
             await self._use_rules()
@@ -142,6 +147,8 @@ class Runtime:
         await self._functions.stop()
         await self._write_history()
         await self._history.close()
+        if self._alive_noted:
+            await self._note_alive()
         await self._store.close()
 
     async def _turn(self) -> None:
@@ -155,13 +162,16 @@ class Runtime:
             work.inputs.append(Tick())
         if work.inputs:
             await self._carry_through(work, now)
+        if now >= self._alive_noted + ALIVE_EVERY * SECOND:
+            await self._note_alive()
 
     def _patience(self) -> float:
         """Seconds until the engine wants to be woken, or the wait for the backlog's end is over."""
         wake_at = self._engine.wake_at if self._backlog.drained else self._backlog.deadline
+        longest = ALIVE_EVERY if self._engine.minds_stops else MAX_WAIT
         if wake_at is None:
-            return MAX_WAIT
-        return min(max(0.0, (wake_at - self._clock.now()) / SECOND), MAX_WAIT)
+            return longest
+        return min(max(0.0, (wake_at - self._clock.now()) / SECOND), longest)
 
     def _time_may_pass(self, now: int) -> bool:
         wake_at = self._engine.wake_at
@@ -245,6 +255,7 @@ class Runtime:
                     raise
         self._engine = _rebuild(recovered)
         self._sequence = recovered.sequence
+        self._alive = recovered.alive
         self._journaled = len(recovered.entries)
         log.info(
             "recovered",
@@ -255,6 +266,22 @@ class Runtime:
         for observer in self._observers:
             observer.recovered(len(recovered.pending), self._engine.active_alerts())
         return recovered.pending
+
+    async def _tell_of_stop(self) -> None:
+        """Have the engine know how long nothing ran, if any of its rules minds."""
+        stopped = self._alive
+        if stopped and self._engine.minds_stops and stopped < self._clock.now():
+            await self._carry_through(Work(inputs=[Started(stopped)]), self._clock.now())
+
+    async def _note_alive(self) -> None:
+        """Now and then, and at the end: a stop begins with the last note."""
+        now = self._clock.now()
+        self._alive_noted = now
+        if self._engine.minds_stops:
+            try:
+                await self._store.note_alive(now)
+            except UnavailableError as error:
+                log.warning("not noted that the engine runs: a stop will seem longer", reason=str(error))
 
     async def _use_rules(self) -> None:
         if self._engine.files != self._files:

@@ -23,12 +23,13 @@ from iotrules.ports import Entry
 Row: TypeAlias = tuple[Any, ...]
 
 _ALERT = (
-    "INSERT INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (rule, key) DO UPDATE SET "
+    "INSERT INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (rule, key) DO UPDATE SET "
     "since = CASE WHEN alerts.state = excluded.state THEN alerts.since ELSE excluded.since END, "
     "state = excluded.state, severity = excluded.severity, episode = excluded.episode, "
-    "updated = excluded.updated, summary = excluded.summary, reason = excluded.reason"
+    "updated = excluded.updated, summary = excluded.summary, reason = excluded.reason, "
+    "muted = excluded.muted"
 )
-_TRANSITION = "INSERT INTO transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_TRANSITION = "INSERT INTO transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _LEDGER = "INSERT INTO ledger VALUES (?,?,?,?,?,?,'pending',0,?,?,NULL,'')"
 _SETTLE = "UPDATE ledger SET state = ?, attempts = attempts + 1, next_try = ?, settled = ?, detail = ? WHERE id = ?"
 _INVOCATION = (
@@ -113,6 +114,7 @@ def _alert_row(change: Transition) -> Row:
     return (
         change.rule, change.key.text, change.key.device, change.after.value, change.severity.word,
         change.episode, change.at, change.decided, change.summary, change.reason,
+        change.muted,
     )  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def _transition_row(entry: Entry, change: Transition) -> Row:
     return (
         change.rule, change.key.text, change.number, change.episode, entry.sequence, change.before.value,
         change.after.value, change.severity.word, change.at, change.decided, change.reason, change.summary,
-        json.dumps(evidence),
+        json.dumps(evidence), change.muted,
     )  # fmt: skip
 
 

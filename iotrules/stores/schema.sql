@@ -1,4 +1,4 @@
--- The engine's store, version 1. Written by one process only; read by any in short transactions (WAL).
+-- The engine's store, version 2. Written by one process only; read by any in short transactions (WAL).
 -- Times are integer nanoseconds since the Unix epoch. Keys are canonical JSON objects of labels (model.Key.text).
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -28,6 +28,7 @@ CREATE TABLE alerts (
     severity TEXT NOT NULL,           -- info | minor | major | critical
     episode INTEGER NOT NULL, since INTEGER NOT NULL, updated INTEGER NOT NULL,
     summary TEXT NOT NULL, reason TEXT NOT NULL,
+    muted TEXT NOT NULL DEFAULT '',   -- why nobody is notified of its newest transition; empty: people are
     PRIMARY KEY (rule, key)
 ) WITHOUT ROWID;
 CREATE INDEX alerts_by_state ON alerts (state);
@@ -41,6 +42,7 @@ CREATE TABLE transitions (
     at INTEGER NOT NULL, decided INTEGER NOT NULL,
     reason TEXT NOT NULL, summary TEXT NOT NULL,
     evidence TEXT NOT NULL,           -- JSON {"condition", "truth", "values": {name: value}, "sample_time"}
+    muted TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (rule, key, number)
 ) WITHOUT ROWID;
 CREATE INDEX transitions_by_time ON transitions (decided);

@@ -24,9 +24,8 @@ from iotrules.model.errors import ConfigError, StateError, UnavailableError
 from iotrules.model.inputs import Input, Reload, decode_input, encode_input
 from iotrules.model.rules import RuleSet
 from iotrules.ports import Entry, LedgerRow, Recovered
+from iotrules.stores.migrations import VERSION, can_migrate, migration
 from iotrules.stores.rows import EntryRows, rule_rows
-
-VERSION = 1
 
 _PASSING = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -74,6 +73,10 @@ class SqliteStore:
         """See the port. The journal up to `sequence` is not needed any more and goes."""
         await self._to_its_end(self._snapshot(sequence, parts))
 
+    async def note_alive(self, now: int) -> None:
+        """See the port."""
+        await self._to_its_end(self._note_alive(now))
+
     async def close(self) -> None:
         async with self._lock:
             await self._disconnect()
@@ -106,7 +109,14 @@ class SqliteStore:
                 "INSERT OR REPLACE INTO meta SELECT 'snapshot_hash', hex(hash) FROM journal WHERE sequence = ?",
                 (sequence,),
             )
+            await connection.execute(  # the journal tells when it was written until it goes
+                "INSERT OR REPLACE INTO meta SELECT 'alive', now FROM journal WHERE sequence = ?", (sequence,)
+            )
             await connection.execute("DELETE FROM journal WHERE sequence <= ?", (sequence,))
+
+    async def _note_alive(self, now: int) -> None:
+        async with self._transaction() as connection:
+            await connection.execute("INSERT OR REPLACE INTO meta VALUES ('alive', ?)", (str(now),))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
         """SQLite's thread can't be called back: who is cancelled leaves, the transaction still ends as it must."""
@@ -151,6 +161,8 @@ class SqliteStore:
         await self._connection.execute("PRAGMA synchronous = FULL")
         if version is None:
             await self._create(self._connection)
+        else:
+            await self._migrate(self._connection, version)
 
     async def _version(self, connection: aiosqlite.Connection) -> int | None:
         """The store's version, None for an empty file; StateError if it is not one that we may write to."""
@@ -161,19 +173,28 @@ class SqliteStore:
         if "meta" not in names:
             raise StateError(f"{self._path} is a database, but no store of iotrules: name another with --store")
         version = int(await self._meta(connection, "version", "0"))
-        if version != VERSION:
+        if not can_migrate(version):
             raise StateError(
                 f"store {self._path} is of version {version}, this program reads version {VERSION}: "
                 "use the program that wrote it, or another store"
             )
         return version
 
+    async def _migrate(self, connection: aiosqlite.Connection, version: int) -> None:
+        """Bring an older store up to this version, in one transaction."""
+        statements = migration(version)
+        if statements:
+            await self._script(connection, "; ".join(statements))
+
     async def _create(self, connection: aiosqlite.Connection) -> None:
         """The schema and its version, in one transaction: a store is never half made."""
         schema = resources.files("iotrules.stores").joinpath("schema.sql").read_text()
-        script = f"BEGIN IMMEDIATE; {schema}; INSERT INTO meta VALUES ('version', '{VERSION}'); COMMIT;"  # noqa: S608 - ours
+        await self._script(connection, f"{schema}; INSERT INTO meta VALUES ('version', '{VERSION}')")  # noqa: S608 - ours
+
+    async def _script(self, connection: aiosqlite.Connection, statements: str) -> None:
+        """All of it, or nothing."""
         try:
-            await connection.executescript(script)
+            await connection.executescript(f"BEGIN IMMEDIATE; {statements}; COMMIT;")
         except sqlite3.Error:
             if connection.in_transaction:
                 await connection.rollback()
@@ -186,7 +207,9 @@ class SqliteStore:
         parts = await self._read_snapshot(connection)
         entries = await self._read_journal(connection, snapshot_sequence)
         sequence = entries[-1][0] if entries else snapshot_sequence
-        return Recovered(parts, entries, sequence, await self._pending(connection))
+        noted = int(await self._meta(connection, "alive", "0"))
+        alive = max(noted, entries[-1][1] if entries else 0) or None
+        return Recovered(parts, entries, sequence, await self._pending(connection), alive)
 
     async def _read_snapshot(self, connection: aiosqlite.Connection) -> dict[str, bytes]:
         """The parts, each checked: SQLite notices no flipped bit."""

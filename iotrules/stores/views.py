@@ -17,7 +17,7 @@ from iotrules.model.decisions import AlertState
 from iotrules.model.errors import ConfigError, StateError, UnavailableError
 
 T = TypeVar("T")
-VERSION = "1"  # meta.version of a store that these queries understand
+VERSION = "2"  # meta.version of a store that these queries understand
 BUSY_SECONDS = 1.0  # a query waits so long for a lock; readers of a WAL store hardly ever do
 ACTIVE = (AlertState.PENDING, AlertState.FIRING)
 
@@ -57,6 +57,7 @@ class AlertRow:
     updated: int
     summary: str
     reason: str
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class TransitionRow:
     reason: str
     summary: str
     evidence: dict[str, Any]
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,12 @@ class Totals:
     cold_starts: int
 
 
-_ALERTS = """SELECT rule, key, device, state, severity, episode, since, updated, summary, reason FROM alerts """
+_ALERTS = "SELECT rule, key, device, state, severity, episode, since, updated, summary, reason, muted FROM alerts "
 _WORST_FIRST = """ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'major' THEN 1 WHEN 'minor' THEN 2 ELSE 3 END,
 state = 'pending', since DESC, rule, key LIMIT ?"""
 _ALERTS_IN = " ".join((_ALERTS, "WHERE state IN (SELECT value FROM json_each(?))", _WORST_FIRST))
 _TRANSITIONS = """SELECT rule, key, number, episode, sequence, before, after, severity, at, decided, reason, summary,
-evidence FROM transitions """
+evidence, muted FROM transitions """
 _COMMANDS = "SELECT id, rule, episode, key, device, name, state, detail, issued, expires, updated FROM commands "
 _INVOCATIONS = """SELECT request_id, effect, function, key, outcome, detail, at, cold, init_ms, duration_ms, billed_ms,
 memory_mb, max_memory_mb, log_tail FROM invocations ORDER BY at DESC LIMIT ?"""
@@ -235,7 +237,7 @@ class StoreView:
         where, values = _filters(("key = ?", key), ("rule = ?", rule))
         query = _TRANSITIONS + where + "ORDER BY decided DESC, number DESC LIMIT ?"
         rows = await self._rows(query, *values, limit)
-        return [TransitionRow(*(*row[:-1], _decoded(row[-1], dict[str, Any], self.path))) for row in rows]
+        return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]
 
     async def commands(self, *, key: str | None = None, limit: int = 100) -> list[CommandRow]:
         """Commands, newest first; of one key, or all."""

@@ -274,6 +274,45 @@ def test_a_sequence_of_a_group_of_devices_is_no_finding_and_twins_are() -> None:
     assert codes(body, body.replace("9s", "8s")) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("alert: false, cooldown: 5m", "5m}"),
+        ("alert: false, flapping: false", "false}"),
+        ("inhibit: {rules: [r2]}", "r2]}}"),
+    ],
+)
+def test_muting_where_nobody_is_notified(body: str, place: str) -> None:
+    (found,) = findings(
+        f"from: env, when: door, clear: not door, {body}", "from: env, when: temp > 3, alert: false, clear: temp < 2"
+    )
+    assert (found.code, pointed(found)) == ("L011", place)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["only: {zone: UTC}", 'only: [{days: mon, zone: UTC}, {days: mon-sun, between: ["00:00", "24:00"], zone: UTC}]',
+     "downtime: pause", "downtime: {max: 5m}"],
+)  # fmt: skip
+def test_guards_that_hold_nothing_back(body: str) -> None:
+    assert codes(f"from: env, when: door, {body}") == ["L012"]
+
+
+def test_one_condition_by_day_and_by_night_is_no_twin() -> None:
+    body = "from: env, when: door, only: {between: [%s], zone: UTC}"
+    assert codes(body % '"08:00", "18:00"', body % '"18:00", "08:00"') == []
+    assert codes(body % '"08:00", "18:00"', body % '"08:00", "18:00"') == ["L005"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["only: {days: sat, zone: UTC}", 'only: {between: ["00:00", "23:59"], zone: UTC}', "downtime: pause, for: 1m",
+     "downtime: pause, clear: {for: 1m}", "cooldown: 5m, flapping: false"],
+)  # fmt: skip
+def test_guards_that_mean_something(body: str) -> None:
+    assert codes(f"from: env, when: door, {body}") == []
+
+
 def test_the_shipped_rules_are_clean() -> None:
     files = read_directory(RULES)
     found = lint(files, load_files(files))
@@ -296,5 +335,5 @@ def test_whatever_loads_can_be_linted() -> None:
 
 
 def test_every_kind_has_a_reason() -> None:
-    assert list(KINDS) == [f"L{number:03}" for number in range(1, 11)]
+    assert list(KINDS) == [f"L{number:03}" for number in range(1, 13)]
     assert all(kind.why and kind.name for kind in KINDS.values())

@@ -26,7 +26,7 @@ VALIDATOR = Draft7Validator(SCHEMA)
 DRAFT_7 = {
     "$schema", "title", "description", "default", "type", "enum", "properties", "additionalProperties", "required",
     "propertyNames", "pattern", "items", "minItems", "maxItems", "uniqueItems", "minLength", "maxLength",
-    "minProperties", "maxProperties", "allOf", "anyOf", "oneOf", "if", "then", "else",
+    "minProperties", "maxProperties", "minimum", "maximum", "allOf", "anyOf", "oneOf", "if", "then", "else",
 }  # fmt: skip
 """The words that the schema uses, all of them draft-07's: a language server leaves out what it does not know."""
 

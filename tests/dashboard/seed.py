@@ -50,7 +50,7 @@ class Seed:
     def create(self, *, hostile: bool = False, quiet: bool = False, age: int = 0) -> Seed:
         """Make both files as of `age` ns ago; `quiet` without any alert."""
         now = time.time_ns() - age
-        self._make(self.store, "stores", "INSERT INTO meta VALUES ('version', '1')")
+        self._make(self.store, "stores", "INSERT INTO meta VALUES ('version', '2')")
         self._make(self.history, "history", "")
         self._rules()
         self.beat(now)
@@ -90,12 +90,12 @@ class Seed:
         evidence = json.dumps({"condition": "temp > 85", "truth": True, "values": {"temp": 91.2}, "sample_time": at})
         self.write(
             self.store,
-            "INSERT INTO transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,'')",
             [(rule, key, self.number, 1, 1, before, after, severity, at, at, reason, summary, evidence)],
         )
         self.write(
             self.store,
-            "INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?,'')",
             [(rule, key, device, after, severity, 1, at, at, summary, reason)],
         )
 

@@ -248,7 +248,10 @@ def test_the_meaning_is_what_decides_and_no_words() -> None:
     )
     for body in same:
         assert rule(f"from: env, for: 2m, {body}").meaning == base.meaning
-    for body in ("when: temp > 86, for: 2m", "when: temp > 85, for: 3m", "when: temp > 85, for: 2m, clear: temp < 3",
+    muted = "cooldown: 5m, flapping: false"
+    assert rule(f"from: env, when: temp > 85, for: 2m, {muted}").meaning == base.meaning
+    for body in ("when: temp > 85, for: 2m, only: {zone: UTC}", "when: temp > 85, for: 2m, downtime: pause",
+                 "when: temp > 86, for: 2m", "when: temp > 85, for: 3m", "when: temp > 85, for: 2m, clear: temp < 3",
                  "when: temp > 85, for: 2m, missing: error", "when: temp > 85, for: 2m, by: [device]"):  # fmt: skip
         assert rule(f"from: env, {body}").meaning != base.meaning
     moved = load("  r: {from: env, when: temp > 85, for: 2m}", HEAD.replace("[-40, 150]", "[-40, 90]"))

@@ -94,6 +94,9 @@ class ScriptedStore:
         await self._store.commit(entries, rules)
         await self._pass(self.after)
 
+    async def note_alive(self, now: int) -> None:
+        await self._store.note_alive(now)
+
     async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
         await self._store.snapshot(sequence, parts)
 

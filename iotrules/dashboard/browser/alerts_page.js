@@ -25,7 +25,7 @@ export default {
               <td role="cell" class="c-state"><span class="state" :class="row.state">{{ row.state }}</span></td>
               <td role="cell" class="c-device"><a :href="link(row.key)">{{ row.device }}</a></td>
               <td role="cell" class="c-rule">{{ row.rule }}</td>
-              <td role="cell" class="c-cause"><span class="summary">{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span></td>
+              <td role="cell" class="c-cause"><span class="summary">{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span> <span v-if="row.muted" class="reason muted">muted: {{ row.muted }}</span></td>
               <td role="cell" class="c-since"><moment :at="row.since" /></td>
               <td role="cell" class="c-age"><age :since="row.since" /></td>
             </tr>
@@ -48,7 +48,7 @@ export default {
               <td role="cell" class="c-state"><span class="state resolved">resolved</span></td>
               <td role="cell" class="c-device"><a :href="link(row.key)">{{ row.device }}</a></td>
               <td role="cell" class="c-rule">{{ row.rule }}</td>
-              <td role="cell" class="c-cause"><span class="summary">{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span></td>
+              <td role="cell" class="c-cause"><span class="summary">{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span> <span v-if="row.muted" class="reason muted">muted: {{ row.muted }}</span></td>
               <td role="cell" class="c-since"><moment :at="row.updated" /></td>
               <td role="cell" class="c-age"><age :since="row.updated" /></td>
             </tr>

@@ -28,7 +28,7 @@ export default {
         <ul v-if="active.length" class="now" aria-label="active alerts of this device">
           <li v-for="row in active" :key="row.id" :class="[row.severity, row.state]">
             <severity :level="row.severity" :state="row.state" /> <span class="state" :class="row.state">{{ row.state }}</span>
-            <b>{{ row.rule }}</b> <span>{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span>
+            <b>{{ row.rule }}</b> <span>{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span> <span v-if="row.muted" class="reason muted">muted: {{ row.muted }}</span>
             <age :since="row.since" />
           </li>
         </ul>
@@ -79,7 +79,7 @@ export default {
               <td role="cell" class="c-sev"><severity :level="row.severity" :state="row.after" /></td>
               <td role="cell" class="c-state"><span class="quiet">{{ row.before }} →</span> <span class="state" :class="row.after">{{ row.after }}</span></td>
               <td role="cell" class="c-rule">{{ row.rule }}</td>
-              <td role="cell" class="c-cause"><span class="summary">{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span></td>
+              <td role="cell" class="c-cause"><span class="summary">{{ row.summary }}</span> <span v-if="row.reason !== row.summary" class="reason">{{ row.reason }}</span> <span v-if="row.muted" class="reason muted">muted: {{ row.muted }}</span></td>
             </tr></tbody>
           </table>
         </section>

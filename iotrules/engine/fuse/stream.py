@@ -40,6 +40,8 @@ class Keyed(Protocol):
     @property
     def conditions(self) -> tuple[Expression, ...]: ...
     @property
+    def ranked(self) -> bool: ...
+    @property
     def hears_again(self) -> bool: ...
     @property
     def gap_factors(self) -> tuple[tuple[float, int], ...]: ...
@@ -125,8 +127,15 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
     ]
     arguments = _arguments(writer, emitters, tracks)
     _take_in(writer, decoder)
+    for index, track in enumerate(tracks):
+        _sample(writer, index, track, arguments[index])
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
-        _sample(writer, index, track, emitter, arguments[index])
+        _truths(writer, index, track, emitter)
+    if len(tracks) > 1 and any(track.ranked for track in tracks):
+        _decide_together(writer, len(tracks))
+    else:
+        for index in range(len(tracks)):
+            _decide(writer, index)
 
 
 def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> dict[str, str]:
@@ -179,7 +188,7 @@ def _take_in(writer: Writer, decoder: Decoder) -> None:
     writer.line("samples.append((source.origin, at, received, m))")
 
 
-def _sample(writer: Writer, index: int, track: Keyed, emitter: Emitter, arguments: list[Operand]) -> None:
+def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) -> None:
     t, at = f"t{index}", f"at{index}"
     with writer.block(f"if {at} - {t}.clock > {t}.patience or {t}.due < {at}:"):
         writer.line(f"moment.catch_up({t}, {at} - 1, moment)")
@@ -197,7 +206,6 @@ def _sample(writer: Writer, index: int, track: Keyed, emitter: Emitter, argument
         writer.line(f"touched.append({t})")
     if track.buffers:
         _fill_windows(writer, index, track, arguments)
-    _decide(writer, index, track, emitter)
 
 
 def _note_gap(writer: Writer, t: str, at: str, factors: tuple[tuple[float, int], ...]) -> None:
@@ -232,15 +240,32 @@ def _add(writer: Writer, window: str, at: str, buffer: Buffer, argument: Operand
         writer.line(f"moment.decision.count('window_overflow', {writer.bind(buffer.name)})")
 
 
-def _decide(writer: Writer, index: int, track: Keyed, emitter: Emitter) -> None:
-    t, v = f"t{index}", f"v{index}"
+def _truths(writer: Writer, index: int, track: Keyed, emitter: Emitter) -> None:
     with writer.block("try:"):
         truths = [emitter.value(condition) for condition in track.conditions]
-        writer.line(f"{v} = ({''.join(f'{truth.text}, ' for truth in truths)})")
+        writer.line(f"v{index} = ({''.join(f'{truth.text}, ' for truth in truths)})")
     with writer.block("except Fault:"):
-        writer.line(f"{v} = None")
-    at = f"at{index}"
-    with writer.block(f"if {v} != {t}.truths or {at} >= {t}.due or {t}.restless or {at} < {t}.looked or {v} is None:"):
-        writer.line(f"moment.settle({t}, {v}, moment)")
-    with writer.block(f"elif {t}.unknown:"):
-        writer.line(f"moment.unknowns({t}, moment)")
+        writer.line(f"v{index} = None")
+
+
+def _decide(writer: Writer, index: int) -> None:
+    with writer.block(f"if {_unsettled(index)}:"):
+        writer.line(f"moment.settle(((t{index}, v{index}),), moment)")
+    with writer.block(f"elif t{index}.unknown:"):
+        writer.line(f"moment.unknowns(t{index}, moment)")
+
+
+def _decide_together(writer: Writer, count: int) -> None:
+    """Where rules of different tracks inhibit one another, their order counts."""
+    with writer.block(f"if {' or '.join(_unsettled(index) for index in range(count))}:"):
+        pairs = "".join(f"(t{index}, v{index}), " for index in range(count))
+        writer.line(f"moment.settle(({pairs}), moment)")
+    with writer.block("else:"):
+        for index in range(count):
+            with writer.block(f"if t{index}.unknown:"):
+                writer.line(f"moment.unknowns(t{index}, moment)")
+
+
+def _unsettled(index: int) -> str:
+    t, at, v = f"t{index}", f"at{index}", f"v{index}"
+    return f"{v} != {t}.truths or {at} >= {t}.due or {t}.restless or {at} < {t}.looked or {v} is None"

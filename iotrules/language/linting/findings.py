@@ -32,6 +32,8 @@ KINDS = {
         Kind("L008", "no-deduplication", "with neither id nor time, a message that comes twice counts twice"),
         Kind("L009", "devices-mixed", "without all captures in by, several devices share one state"),
         Kind("L010", "useless-allowance", "a comment that allows a finding has a reason and something to allow"),
+        Kind("L011", "mutes-nothing", "a rule without an alert notifies nobody, so there is nothing to mute"),
+        Kind("L012", "holds-nothing-back", "a schedule that is always open, or a downtime without for, says nothing"),
     )
 }
 """By code, in the order of the codes."""

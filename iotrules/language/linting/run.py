@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from iotrules.language.linting.allowances import read_allowances, unused
 from iotrules.language.linting.conditions import condition_findings
 from iotrules.language.linting.findings import Finding
+from iotrules.language.linting.guards import guard_findings, muting_findings
 from iotrules.language.linting.subjects import Subjects, subjects
 from iotrules.language.linting.timing import hold_findings, key_findings, stream_findings
 from iotrules.language.linting.twins import twin_findings
@@ -39,4 +40,6 @@ def _all(subject: Subjects) -> Iterator[Finding]:
         yield from condition_findings(rule)
         yield from hold_findings(rule)
         yield from key_findings(rule)
+        yield from guard_findings(rule)
+    yield from muting_findings(subject.rules)
     yield from twin_findings(subject.rules)

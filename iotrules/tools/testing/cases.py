@@ -51,6 +51,8 @@ class StateExpected:
     held: int | None
     because: str | None
     summary: str | None
+    muted: str | bool | None
+    """Is the notification of its last transition muted; a text: and why?"""
 
 
 @dataclass(frozen=True, slots=True)

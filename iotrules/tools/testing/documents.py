@@ -64,6 +64,7 @@ class StateDocument(_Document):
     held: str | None = None
     because: str | None = None
     summary: str | None = None
+    muted: str | bool | None = None
 
 
 class CommandCount(_Document):

@@ -67,6 +67,8 @@ def _state(part: Part, rules: RuleSet, key: Mapping[str, str]) -> StateExpected 
     severity, level = (Severity[word.upper()] if word else None for word in (document.severity, document.level))
     if level is not None and level not in (known := {rung.severity for rung in rungs_of(rule)} or {rule.severity}):
         part.wrong(f"{rule.name} has no level {level.word}", "level", hint=f"it has {_words(known)}")
+    if level is not None and document.muted is not None:
+        part.wrong("muted is of the alert, not of one of its levels", "muted", hint="leave level out")
     return StateExpected(
         place=part.key.place,
         at=part.duration(document.at, 0, "at"),
@@ -78,6 +80,7 @@ def _state(part: Part, rules: RuleSet, key: Mapping[str, str]) -> StateExpected 
         held=None if document.held is None else part.duration(document.held, 0, "held"),
         because=document.because,
         summary=document.summary,
+        muted=document.muted,
     )
 
 

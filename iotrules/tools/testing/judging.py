@@ -73,7 +73,11 @@ def _judge_state(expected: StateExpected, run: Run, words: bool) -> Iterator[Fai
         found.append(last.severity.word if last else expected.severity.word)
     if expected.held is not None:
         wanted.append(f"for {duration_words(expected.held)}")
-        found.append(f"for {duration_words(at - last.at)}" if last else "since the start")
+        found.append(f"for {duration_words(at - _since(run, expected, last))}" if last else "since the start")
+    if expected.muted is not None:
+        told = expected.muted if isinstance(expected.muted, str) and words else bool(expected.muted)
+        wanted.append(_muted_words(told))
+        found.append(_muted_words(last.muted if last and isinstance(told, str) else bool(last and last.muted)))
     if expected.because is not None and words:
         wanted.append(f"because {expected.because}")
         found.append(f"because {last.reason}" if last else "because of nothing")
@@ -84,6 +88,13 @@ def _judge_state(expected: StateExpected, run: Run, words: bool) -> Iterator[Fai
         what = f"{_subject(expected)}, {expected.key}, at {duration_words(expected.at)}"
         timeline = _timeline(run, _subject(expected), expected.key, expected.at)
         yield Failure(expected.place, what, ", ".join(wanted), _seen(found, last, run), timeline)
+
+
+def _muted_words(muted: str | bool) -> str:
+    """As an expectation says it: with the reason where that is looked at."""
+    if isinstance(muted, str) and muted:
+        return f"muted: {muted}"
+    return "muted" if muted else "not muted"
 
 
 def _seen(found: list[str], last: Transition | None, run: Run) -> str:
@@ -98,6 +109,17 @@ def _last(run: Run, expected: StateExpected) -> Transition | None:
     """The newest transition of the rule and key at the instant, if there is one."""
     mine = [one for one in _moves(run, _subject(expected), expected.key) if one.at <= run.start + expected.at]
     return mine[-1] if mine else None
+
+
+def _since(run: Run, expected: StateExpected, last: Transition) -> int:
+    """When the alert came to be what it is: to tell people of it again is no change."""
+    since = last.at
+    for one in reversed(_moves(run, _subject(expected), expected.key)):
+        if one.number <= last.number:
+            if (one.after, one.severity, one.episode) != (last.after, last.severity, last.episode):
+                break
+            since = one.at
+    return since
 
 
 def _subject(expected: StateExpected) -> str:

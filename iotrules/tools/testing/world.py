@@ -26,7 +26,8 @@ from iotrules.model.decisions import (
     Transition,
 )
 from iotrules.model.errors import FunctionError
-from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Tick, decode_input, encode_input
+from iotrules.model.guards import Muting
+from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Started, Tick, decode_input, encode_input
 from iotrules.model.rules import Ladder, RuleSet, Severity
 from iotrules.tools.testing.cases import Case, Reply, Restart, Sent
 from iotrules.tools.testing.devices import of_case
@@ -101,7 +102,12 @@ def _visible(rules: RuleSet) -> RuleSet:
     shown = {name: replace(rule, alert=True) for name, rule in rules.rules.items()}
     levels = {
         level_name(rule.name, rung.severity): replace(
-            rule, name=level_name(rule.name, rung.severity), body=rung.condition, severity=rung.severity, steps=()
+            rule,
+            name=level_name(rule.name, rung.severity),
+            body=rung.condition,
+            severity=rung.severity,
+            steps=(),
+            muting=Muting(flapping=None),
         )
         for rule in shown.values()
         if isinstance(rule.body, Ladder)
@@ -176,6 +182,8 @@ class _World:
         self._engine.restore(self._parts)
         for entry in self._journal:
             self._engine.process(decode_input(entry.body), entry.now, entry.sequence)
+        if self._engine.minds_stops and restart.down:
+            self._put(Started(self._case.start + restart.at))
 
     def _put(self, value: Input) -> None:
         body = encode_input(value)

@@ -1,0 +1,29 @@
+"""What brings a store of an earlier version up to this one's schema, a step a version, all in one transaction.
+
+House rule: what a step leaves behind is what `schema.sql` would have made, up to the order of its columns' words.
+"""
+
+from __future__ import annotations
+
+VERSION = 2
+
+_STEPS = {
+    1: (
+        "ALTER TABLE alerts ADD COLUMN muted TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE transitions ADD COLUMN muted TEXT NOT NULL DEFAULT ''",
+    ),
+}
+"""By the version that they begin from."""
+
+
+def can_migrate(version: int) -> bool:
+    """Is there a way from this version to ours?"""
+    return all(step in _STEPS for step in range(version, VERSION)) and version <= VERSION
+
+
+def migration(version: int) -> tuple[str, ...]:
+    """The statements that bring a store of `version` up to ours; none if it is there."""
+    if version == VERSION:
+        return ()
+    steps = [statement for step in range(version, VERSION) for statement in _STEPS[step]]
+    return (*steps, f"UPDATE meta SET value = '{VERSION}' WHERE name = 'version'")  # noqa: S608 - ours
