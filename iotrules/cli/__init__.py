@@ -14,6 +14,7 @@ _COMMANDS = {
     "alerts": "show the alerts that are active",
     "broker": "run an MQTT broker on this computer's loopback",
     "check": "find every error in rule files",
+    "commands": "show commands, and approve or reject those that are held",
     "dashboard": "serve the page that shows alerts, fleet and devices",
     "demo": "run everything: broker, engine, functions, simulated fleet, dashboard",
     "init": "begin a directory of rules, with help for editors",

@@ -121,7 +121,7 @@ def printable(text: str) -> str:
 
 
 def _document(alerts: Sequence[AlertRow], now: int) -> dict[str, Any]:
-    return {"version": JSON_VERSION, "at": _instant(now), "alerts": [_alert(alert, now) for alert in alerts]}
+    return {"version": JSON_VERSION, "at": instant(now), "alerts": [_alert(alert, now) for alert in alerts]}
 
 
 def _alert(alert: AlertRow, now: int) -> dict[str, Any]:
@@ -132,8 +132,8 @@ def _alert(alert: AlertRow, now: int) -> dict[str, Any]:
         "state": alert.state,
         "severity": alert.severity,
         "episode": alert.episode,
-        "since": _instant(alert.since),
-        "updated": _instant(alert.updated),
+        "since": instant(alert.since),
+        "updated": instant(alert.updated),
         "age_seconds": max(0, now - alert.since) // SECOND,
         "summary": alert.summary,
         "reason": alert.reason,
@@ -141,7 +141,7 @@ def _alert(alert: AlertRow, now: int) -> dict[str, Any]:
     }
 
 
-def _instant(nanoseconds: int) -> str:
+def instant(nanoseconds: int) -> str:
     """ISO 8601 in UTC, with ms."""
     at = datetime.fromtimestamp(nanoseconds / SECOND, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

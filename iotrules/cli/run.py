@@ -21,6 +21,7 @@ from iotrules.model.errors import ConfigError, Problem, RuleError
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import InvokeStep, RuleSet
 from iotrules.runtime.clock import SystemClock
+from iotrules.runtime.control import ControlServer, control_path
 from iotrules.runtime.logging import LogObserver
 from iotrules.runtime.loop import Runtime
 from iotrules.runtime.metrics import EngineMetrics
@@ -108,6 +109,7 @@ async def _run(options: RunOptions) -> None:
         clock=SystemClock(),
         observers=[metrics, LogObserver()],
         name=options.name,
+        control=ControlServer(control_path(options.store)),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -75,6 +75,7 @@ def _default_map(settings: Settings, base: Path) -> dict[str, dict[str, Any]]:
         "run": broker | files | store | settings.engine.model_dump(),
         "sim": broker,
         "alerts": store,
+        "commands": {"ls": store, "approve": store, "reject": store},
         "dashboard": store | settings.dashboard.model_dump(),
     }
     return {

@@ -22,7 +22,7 @@ from iotrules.engine.state import State
 from iotrules.engine.summary import fill
 from iotrules.engine.tracks import NEVER, Track
 from iotrules.model.decisions import AlertState, Evidence, Key, Transition
-from iotrules.model.expression import Truth
+from iotrules.model.expression import Truth, Value
 from iotrules.model.rules import Absence, Rule, Severity, condition_text
 from iotrules.model.times import duration_words
 
@@ -323,20 +323,32 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
     muted, note = notices.judge(moment.state, compiled, track.key, rule_state, change.signal, change.at)
     if note:
         change = change._replace(reason=f"{change.reason}; {note}")
-    transition = _transition(compiled.rule, track, rule_state, before, change, muted, moment)
+    values = _template_values(compiled.rule, track, change)
+    transition = _transition(compiled.rule, track, rule_state, before, change, muted, values, moment)
     if compiled.rule.alert:
         moment.decision.transitions.append(transition)
     if change.signal is not Signal.WITHDRAWN:
-        run_steps(moment.state, compiled.rule, transition, risen_from, moment.decision)
+        run_steps(moment.state, compiled.rule, transition, risen_from, moment.decision, values)
     return True
 
 
-def _transition(
-    rule: Rule, track: Track, rule_state: RuleState, before: AlertState, change: Change, muted: str, moment: Moment
-) -> Transition:
+def _template_values(rule: Rule, track: Track, change: Change) -> dict[str, Value | None]:
+    """What the templates of a rule name."""
     values = dict(track.values) | dict(track.labels)
     values |= {f"attr.{name}": value for name, value in track.attributes.items()}
-    values |= {"rule": rule.name, "severity": change.severity.word, "held": duration_words(change.held)}
+    return values | {"rule": rule.name, "severity": change.severity.word, "held": duration_words(change.held)}
+
+
+def _transition(
+    rule: Rule,
+    track: Track,
+    rule_state: RuleState,
+    before: AlertState,
+    change: Change,
+    muted: str,
+    values: dict[str, Value | None],
+    moment: Moment,
+) -> Transition:
     after = rule_state.alert
     return Transition(
         rule.name, track.key, 0 if after is AlertState.PENDING else rule_state.episode, rule_state.number,

@@ -1,16 +1,31 @@
-"""Commands on their way: requested → sent → acknowledged → an outcome, each state entered at most once."""
+"""Commands on their way: requested → (held →) sent → acknowledged → an outcome, each state entered at most once."""
 
 from __future__ import annotations
 
 import msgspec
 
-from iotrules.engine.effects import WireAnswer, command_change
+from iotrules.engine.effects import WireAnswer
+from iotrules.engine.held import release, waits
+from iotrules.engine.outgoing import command_change
+from iotrules.engine.sending import send_again
 from iotrules.engine.state import OpenCommand, Settled, State
 from iotrules.model.decisions import CommandState, DeadLetter, Decision, Key
 from iotrules.model.inputs import Arrival
 
 SETTLED_KEPT = 1000
 MAX_DETAIL = 300
+
+_ENDS = (CommandState.SUCCEEDED, CommandState.FAILED, CommandState.REJECTED)
+
+LIFE: dict[CommandState, tuple[CommandState, ...]] = {
+    CommandState.REQUESTED: (
+        CommandState.HELD, CommandState.SENT, CommandState.ACKNOWLEDGED, *_ENDS, CommandState.EXPIRED,
+    ),
+    CommandState.HELD: (CommandState.SENT, CommandState.ACKNOWLEDGED, *_ENDS, CommandState.EXPIRED),
+    CommandState.SENT: (CommandState.ACKNOWLEDGED, *_ENDS, CommandState.TIMED_OUT),
+    CommandState.ACKNOWLEDGED: (*_ENDS, CommandState.TIMED_OUT),
+}  # fmt: skip
+"""What may come after each state; a state that is not here is final. A device may answer before we know it was sent."""
 
 _OUTCOMES = {
     "succeeded": CommandState.SUCCEEDED,
@@ -30,7 +45,7 @@ def take_answer(
         _refuse(decision, arrival, "bad command answer", str(error))
         return
     opened = state.commands.get(answer.id)
-    if opened is None:
+    if opened is None or waits(opened):
         known = state.settled.get(answer.id)
         if known is not None and answer.status in (known.outcome, "acknowledged", "in_progress"):
             decision.count("duplicate", "command answer")
@@ -56,17 +71,21 @@ def _advance(state: State, name: str, opened: OpenCommand, answer: WireAnswer, n
     elif opened.state != CommandState.ACKNOWLEDGED.value:
         opened.state = CommandState.ACKNOWLEDGED.value
         opened.deadline = opened.expires + opened.ack_within
-        _follow(state, name, opened, detail, now, decision)
+        _watch(state, name, opened)
+        decision.commands.append(command_change(name, opened, detail, now))
 
 
 def mark_sent(state: State, name: str, now: int, decision: Decision) -> None:
     """The broker has the command; the device's acknowledgement is due `ack_within` from now."""
     opened = state.commands.get(name)
-    if opened is None or opened.state != CommandState.REQUESTED.value:
+    if opened is None or opened.state == CommandState.ACKNOWLEDGED.value:
         return  # the device was faster than the broker's receipt
+    entered = opened.state != CommandState.SENT.value
     opened.state = CommandState.SENT.value
     opened.deadline = min(now + opened.ack_within, max(opened.expires, now))
-    _follow(state, name, opened, "", now, decision)
+    _watch(state, name, opened)
+    if entered:
+        decision.commands.append(command_change(name, opened, opened.note, now))
 
 
 def settle(state: State, name: str, outcome: CommandState, detail: str, now: int, decision: Decision) -> None:
@@ -74,6 +93,7 @@ def settle(state: State, name: str, outcome: CommandState, detail: str, now: int
     opened = state.commands.pop(name, None)
     if opened is None:
         return
+    waited = waits(opened)
     opened.state = outcome.value
     state.timers.set(("command", name), None)
     state.mark(("command", name))
@@ -85,6 +105,8 @@ def settle(state: State, name: str, outcome: CommandState, detail: str, now: int
         state.mark(("settled", oldest))
     decision.commands.append(command_change(name, opened, detail, now))
     decision.count("commands", outcome.value)
+    if waited:
+        release(state, name, opened, detail, now, decision)
 
 
 def overdue(state: State, name: str, now: int, decision: Decision) -> None:
@@ -95,16 +117,21 @@ def overdue(state: State, name: str, now: int, decision: Decision) -> None:
     match CommandState(opened.state):
         case CommandState.REQUESTED:
             settle(state, name, CommandState.EXPIRED, "not sent before it expired", now, decision)
+        case CommandState.HELD:
+            detail = "nobody approved it before it expired" if waits(opened) else "not sent before it expired"
+            settle(state, name, CommandState.EXPIRED, detail, now, decision)
+        case CommandState.SENT if send_again(state, name, opened, now, decision):
+            pass
         case CommandState.SENT:
             settle(state, name, CommandState.TIMED_OUT, "not acknowledged in time", now, decision)
         case _:
             settle(state, name, CommandState.TIMED_OUT, "acknowledged, but no outcome in time", now, decision)
 
 
-def _follow(state: State, name: str, opened: OpenCommand, detail: str, now: int, decision: Decision) -> None:
+def _watch(state: State, name: str, opened: OpenCommand) -> None:
+    """Be woken at its new deadline."""
     state.timers.set(("command", name), opened.deadline)
     state.mark(("command", name))
-    decision.commands.append(command_change(name, opened, detail, now))
 
 
 def _refuse(decision: Decision, arrival: Arrival, reason: str, detail: str) -> None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from iotrules.engine import commands, notices
+from iotrules.engine import commands, held, notices
 from iotrules.engine.alerts import catch_up, impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.downtime import take_stop
 from iotrules.engine.intake import take_arrival
 from iotrules.engine.moment import Moment
+from iotrules.engine.operators import take_operator
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.reload import reload, schedule_all
 from iotrules.engine.sequence_alerts import take_reading, tell_freed_sequence, wake_sequence
 from iotrules.engine.state import Remembered, State
 from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
-from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Started, Tick
+from iotrules.model.inputs import Arrival, Input, Messages, Operator, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet, Severity
 
 
@@ -63,16 +64,17 @@ class Engine:
         return self._state.devices.get(key) or Remembered()
 
     def active_alerts(self) -> list[ActiveAlert]:
-        """What is pending or firing now, of the rules that raise alerts."""
-        return [
-            ActiveAlert(rule, key, found.alert, Severity(found.severity))
-            for (rule, key), found in self._state.rules.items()
-            if found.active and rule in self.rules.rules and self.rules.rules[rule].alert
+        """What is pending or firing now, of the rules that raise alerts, and of commands that are held."""
+        found = [
+            ActiveAlert(rule, key, kept.alert, Severity(kept.severity))
+            for (rule, key), kept in self._state.rules.items()
+            if kept.active and rule in self.rules.rules and self.rules.rules[rule].alert
         ]
+        return found + held.active_alerts(self._state)
 
     def process(self, value: Input, now: int, sequence: int) -> Decision:
         """Decide on one input. RuleError for a reload that doesn't load: then nothing has changed."""
-        decision = Decision()
+        decision = Decision(sequence=sequence)
         moment = Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns, take_reading)
         changes = self._state.changes
         match value:
@@ -86,6 +88,8 @@ class Engine:
                 self._tell_freed(moment, passed=True)
             case Receipt():
                 take_receipt(self._state, value, now, decision)
+            case Operator():
+                take_operator(self._state, value, now, decision)
             case Reload():
                 reload(value, moment)
                 self._tell_freed(moment, passed=True)

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, assert_never
 
 import msgspec
 
+from iotrules.engine.publishing import UnfilledError, addressed, message
 from iotrules.engine.registry import Directory
-from iotrules.engine.state import OpenCommand, OpenInvoke, State
-from iotrules.model.decisions import (
-    AlertState,
-    CommandChange,
-    CommandState,
-    Decision,
-    Invoke,
-    Key,
-    SendCommand,
-    Transition,
-    effect_id,
-)
-from iotrules.model.rules import CommandStep, InvokeStep, Rule, Severity, Step
-from iotrules.model.times import MILLISECOND
-
-
-class CommandReason(msgspec.Struct):
-    rule: str
-    episode: int
-    summary: str
-
-
-class WireCommand(msgspec.Struct):
-    """A command as devices receive it: JSON, QoS 1, never retained. Times in ms since the Unix epoch."""
-
-    id: str
-    command: str
-    args: dict[str, Any]
-    issued: int
-    expires: int
-    reason: CommandReason
+from iotrules.engine.sending import CommandRequest, group_of, send_command
+from iotrules.engine.state import OpenInvoke, State
+from iotrules.model.decisions import AlertState, Decision, Invoke, PublishMessage, Transition, effect_id
+from iotrules.model.expression import Value
+from iotrules.model.rules import CommandStep, InvokeStep, PublishStep, Rule, Severity, Step
 
 
 class WireAnswer(msgspec.Struct):
@@ -48,10 +24,17 @@ class WireAnswer(msgspec.Struct):
     detail: Any = None
 
 
-def run_steps(state: State, rule: Rule, transition: Transition, risen_from: int | None, decision: Decision) -> None:
+def run_steps(
+    state: State,
+    rule: Rule,
+    transition: Transition,
+    risen_from: int | None,
+    decision: Decision,
+    values: Mapping[str, Value | None],
+) -> None:
     """Add the effects of the steps that run at this transition; none of a dry run, but they are counted.
 
-    `risen_from` is the severity before, of an alert that was firing already.
+    `risen_from` is the severity before, of an alert that was firing already; `values` are what templates name.
     """
     for index, step in enumerate(rule.steps):
         if not _runs(step, transition, risen_from):
@@ -59,7 +42,10 @@ def run_steps(state: State, rule: Rule, transition: Transition, risen_from: int 
         if rule.dry_run or state.files.dry_run:
             decision.count("dry_run_effects", rule.name)
             continue
-        _run_step(state, step, index, transition, decision)
+        try:
+            _run_step(state, step, index, transition, decision, values)
+        except UnfilledError as error:
+            decision.count("rule_errors", f"{rule.name}: {error}")
 
 
 def _runs(step: Step, transition: Transition, risen_from: int | None) -> bool:
@@ -71,30 +57,51 @@ def _runs(step: Step, transition: Transition, risen_from: int | None) -> bool:
     return opened_or_ended and step.at.value == transition.after.value
 
 
-def _run_step(state: State, step: Step, index: int, transition: Transition, decision: Decision) -> None:
+def _run_step(
+    state: State,
+    step: Step,
+    index: int,
+    transition: Transition,
+    decision: Decision,
+    values: Mapping[str, Value | None],
+) -> None:
     name = effect_id(transition.rule, transition.key, transition.episode, transition.number, index, 0)
     match step:
-        case InvokeStep(function):
-            _invoke(state, name, function, index, transition, decision)
+        case InvokeStep():
+            _invoke(state, name, step, index, transition, decision)
         case CommandStep():
-            send_command(
-                state,
-                decision,
-                CommandRequest(
-                    name, transition.rule, transition.episode, transition.key, step.command, dict(step.args),
-                    transition.decided, step.expires, step.ack_within, transition.summary,
-                ),
-            )  # fmt: skip
+            _command(state, name, step, index, transition, decision)
+        case PublishStep():
+            topic, payload = message(step, values)
+            decision.effects.append(PublishMessage(name, transition.key, topic, payload))
+        case _:
+            assert_never(step)
 
 
-def _invoke(state: State, name: str, function: str, index: int, transition: Transition, decision: Decision) -> None:
+def _invoke(state: State, name: str, step: InvokeStep, index: int, transition: Transition, decision: Decision) -> None:
     state.invokes[name] = OpenInvoke(
-        transition.rule, transition.key.text, transition.episode, transition.number, index, function
+        transition.rule, transition.key.text, transition.episode, transition.number, index, step.function, step.guard
     )
     state.mark(("invoke", name))
     decision.effects.append(
-        Invoke(name, function, transition.key, invocation_event(name, transition, state.plan.directory))
+        Invoke(name, step.function, transition.key, invocation_event(name, transition, state.plan.directory))
     )
+
+
+def _command(
+    state: State, name: str, step: CommandStep, index: int, transition: Transition, decision: Decision
+) -> None:
+    topics = state.plan.set.commands
+    key = transition.key if topics is None else addressed(step, transition.key, topics)
+    send_command(
+        state,
+        decision,
+        CommandRequest(
+            name, transition.rule, transition.episode, key, step.command, dict(step.args), transition.decided,
+            step.expires, step.ack_within, transition.summary, step.retry, step.guard, index,
+            group_of(step.guard, transition.key),
+        ),
+    )  # fmt: skip
 
 
 def invocation_event(name: str, transition: Transition, directory: Directory) -> dict[str, Any]:
@@ -114,52 +121,3 @@ def invocation_event(name: str, transition: Transition, directory: Directory) ->
         "reading": dict(transition.evidence.values),
         "evidence": [transition.reason],
     }
-
-
-class CommandRequest(msgspec.Struct, frozen=True):
-    """What a step or a function wants a device to do. Durations in ns from `issued`."""
-
-    id: str
-    rule: str
-    episode: int
-    key: Key
-    name: str
-    args: dict[str, Any]
-    issued: int
-    expires_in: int
-    ack_within: int
-    summary: str
-
-
-def send_command(state: State, decision: Decision, request: CommandRequest) -> None:
-    """Put a command into the ledger and begin to follow it. KeyError if its topic needs a label the key lacks."""
-    topics = state.plan.set.commands
-    if topics is None:
-        raise KeyError("commands")
-    topic = topics.topic.fill(dict(request.key.labels))
-    expires = request.issued + request.expires_in
-    wire = WireCommand(
-        request.id,
-        request.name,
-        request.args,
-        request.issued // MILLISECOND,
-        expires // MILLISECOND,
-        CommandReason(request.rule, request.episode, request.summary),
-    )
-    payload = msgspec.json.encode(wire)
-    decision.effects.append(SendCommand(request.id, request.key, request.name, topic, payload, request.issued, expires))
-    opened = OpenCommand(
-        request.rule, request.episode, request.key.text, request.name, request.issued, expires,
-        request.ack_within, CommandState.REQUESTED.value, expires,
-    )  # fmt: skip
-    state.commands[request.id] = opened
-    state.timers.set(("command", request.id), opened.deadline)
-    state.mark(("command", request.id))
-    decision.commands.append(command_change(request.id, opened, "", request.issued))
-
-
-def command_change(name: str, opened: OpenCommand, detail: str, at: int) -> CommandChange:
-    return CommandChange(
-        name, opened.rule, opened.episode, Key.from_text(opened.key), opened.name,
-        CommandState(opened.state), detail, opened.issued, opened.expires, at,
-    )  # fmt: skip

@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from iotrules.engine.commands import mark_sent, settle
-from iotrules.engine.effects import CommandRequest, send_command
+from iotrules.engine.outgoing import command_of
 from iotrules.engine.registry import revise
+from iotrules.engine.sending import CommandRequest, group_of, send_command
 from iotrules.engine.state import OpenInvoke, Remembered, State
 from iotrules.language.durations import duration
 from iotrules.model.decisions import (
@@ -22,7 +23,7 @@ from iotrules.model.decisions import (
 )
 from iotrules.model.errors import FunctionError
 from iotrules.model.inputs import Receipt
-from iotrules.model.labels import level_fault
+from iotrules.model.levels import level_fault
 from iotrules.model.times import SECOND
 
 Outcome: TypeAlias = Literal["pending", "done", "failed"]
@@ -68,17 +69,21 @@ def take_receipt(state: State, receipt: Receipt, now: int, decision: Decision) -
     if opened is not None:
         _take_invocation(state, opened, receipt, now, decision)
         return
-    if receipt.effect in state.commands:
-        _take_command(state, receipt, now, decision)
+    command = command_of(state.commands, receipt.effect)
+    if command is not None:
+        _take_command(state, command, receipt, now, decision)
     _ledger(decision, receipt, "done" if receipt.outcome == "done" else "failed", receipt.detail)
 
 
-def _take_command(state: State, receipt: Receipt, now: int, decision: Decision) -> None:
+def _take_command(state: State, command: str, receipt: Receipt, now: int, decision: Decision) -> None:
+    """The broker has it, or won't have it any more; what it had once before is not acknowledged, and no more."""
     if receipt.outcome == "done":
-        mark_sent(state, receipt.effect, now, decision)
-    else:
+        mark_sent(state, command, now, decision)
+    elif receipt.effect == command:
         outcome = CommandState.EXPIRED if receipt.outcome == "expired" else CommandState.FAILED
-        settle(state, receipt.effect, outcome, receipt.detail, now, decision)
+        settle(state, command, outcome, receipt.detail, now, decision)
+    elif state.commands[command].state == CommandState.SENT.value:
+        settle(state, command, CommandState.TIMED_OUT, "not acknowledged in time", now, decision)
 
 
 def _take_invocation(state: State, opened: OpenInvoke, receipt: Receipt, now: int, decision: Decision) -> None:
@@ -168,7 +173,7 @@ def _command(state: State, opened: OpenInvoke, key: Key, asked: AskedCommand, n:
     name = effect_id(opened.rule, key, opened.episode, opened.number, opened.step, n)
     return CommandRequest(
         name, opened.rule, opened.episode, key, asked.name, asked.args, now, expires, DEFAULT_ACK_WITHIN,
-        f"asked for by {opened.function}",
+        f"asked for by {opened.function}", 0, opened.guard, opened.step, group_of(opened.guard, key),
     )  # fmt: skip
 
 

@@ -41,6 +41,15 @@ class Directory:
         row = tuple(labels.get(name, "") for name in self._registry.labels)
         return self._registry.devices.get(row, NO_ATTRIBUTES)
 
+    def count(self, label: str, value: str) -> int:
+        """How many devices have this value of a label; without a label, how many there are."""
+        if self._registry is None:
+            return 0
+        if label not in self._registry.labels:
+            return len(self._registry.devices)
+        place = self._registry.labels.index(label)
+        return sum(row[place] == value for row in self._registry.devices)
+
     def members(self, by: tuple[str, ...]) -> Mapping[Key, None]:
         """The keys of all devices, in the order of the file; none where `by` has a label that the registry has not."""
         found = self._members.get(by)

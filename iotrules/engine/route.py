@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iotrules.model.labels import level_fault
+from iotrules.model.levels import level_fault
 from iotrules.model.rules import CommandTopics, RuleSet, Stream
 
 MAX_CACHED = 100_000

@@ -209,15 +209,16 @@ def _move(state: State, one: SequenceRule, key: Key, signal: Signal, at: int, re
     muted, note = notices.judge(state, one, key, rule_state, signal, at)
     reason = f"{reason}; {note}" if note else reason
     held = {"rule": rule.name, "severity": rule.severity.word, "held": duration_words(at - matched.begin)}
+    values = shown_values(one, key, matched) | held
     last = matched.events[-1].at
     evidence = Evidence(condition_text(rule), signal is Signal.HELD or None, evidence_values(one, key, matched), last)
     transition = Transition(
         rule.name, key, rule_state.episode, rule_state.number, before, after, rule.severity, at, moment.now,
-        reason, fill(rule.summary, shown_values(one, key, matched) | held), evidence, muted,
+        reason, fill(rule.summary, values), evidence, muted,
     )  # fmt: skip
     if rule.alert:
         moment.decision.transitions.append(transition)
     if signal not in (Signal.WITHDRAWN, Signal.UNMUTED):
-        run_steps(state, rule, transition, None, moment.decision)
+        run_steps(state, rule, transition, None, moment.decision, values)
     if signal not in (Signal.HELD, Signal.UNMUTED):
         settle(found)

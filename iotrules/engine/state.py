@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from iotrules.engine.decode import digest_of
+from iotrules.engine.guarded import Counted, Guarding, GuardWindow, HeldAlert
 from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.muting import Inhibitions, Notice
 from iotrules.engine.plan import Plan, compile_rules
@@ -21,7 +22,7 @@ from iotrules.engine.timers import Timers
 from iotrules.engine.tracks import Track, TrackName, TrackState
 from iotrules.model.decisions import Key
 from iotrules.model.inputs import Reload
-from iotrules.model.rules import RuleSet
+from iotrules.model.rules import Guard, RuleSet
 
 Part = tuple[str, Any]
 """(kind, name within the kind)"""
@@ -39,6 +40,14 @@ class OpenCommand(msgspec.Struct, array_like=True):
     ack_within: int
     state: str
     deadline: int
+    topic: str = ""
+    payload: bytes = b""
+    """Kept where it may have to be sent later, or again."""
+    retries: int = 0
+    repeats: int = 0
+    guarding: Guarding | None = None
+    note: str = ""
+    """Of a held one: who approved it. Empty while it waits."""
 
 
 class OpenInvoke(msgspec.Struct, array_like=True):
@@ -50,6 +59,7 @@ class OpenInvoke(msgspec.Struct, array_like=True):
     number: int
     step: int
     function: str
+    guard: Guard | None = None
 
 
 class Settled(msgspec.Struct, array_like=True):
@@ -87,6 +97,9 @@ class State:
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
         self.notices: dict[tuple[str, Key], Notice] = {}
         self.inhibitions = Inhibitions()
+        self.guards: dict[tuple[str, int, str], GuardWindow] = {}
+        self.held: dict[tuple[str, str], HeldAlert] = {}
+        self.counted: dict[tuple[str, str], Counted] = {}
         self._tables: dict[str, tuple[dict[Any, Any], type]] = {
             "rule": (self.rules, RuleState),
             "sequence": (self.sequences, SequenceState),
@@ -95,6 +108,9 @@ class State:
             "invoke": (self.invokes, OpenInvoke),
             "settled": (self.settled, Settled),
             "notice": (self.notices, Notice),
+            "guard": (self.guards, GuardWindow),
+            "held": (self.held, HeldAlert),
+            "counted": (self.counted, Counted),
         }
         self.timers: Timers[tuple[str, ...]] = Timers()
         self.changes = 0

@@ -61,13 +61,31 @@ class LevelDocument(_Document):
     clear: Any = None
 
 
+class PublishDocument(_Document):
+    topic: str
+    payload: Any
+
+
+class GuardDocument(_Document):
+    max_share: str | float
+    of: str | None = None
+    per: str | float
+    else_: Literal["hold", "drop"] = Field("hold", alias="else")
+
+
 class StepDocument(_Document):
-    later = frozenset({"to", "retry", "publish", "set", "guard"})
+    later = frozenset({"set"})
     invoke: str | None = None
     command: str | None = None
     args: dict[str, str | float | bool] | None = None
     expires: str | float | None = None
     ack_within: str | float | None = None
+    to: dict[str, str] | None = None
+    retry: int | None = None
+    publish: Any = None
+    """A PublishDocument, checked on its own."""
+    guard: Any = None
+    """A GuardDocument, checked on its own."""
     at: Literal["firing", "resolved", "info", "minor", "major", "critical"] = "firing"
 
 

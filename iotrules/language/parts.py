@@ -51,9 +51,9 @@ class Part:
         """Note a problem with the value at `path`, or with the entry itself."""
         self.problems.append(self.source.problem(self._value_place(path), message, hint))
 
-    def wrong_key(self, message: str, *path: str, hint: str = "") -> None:
+    def wrong_key(self, message: str, *path: str | int, hint: str = "") -> None:
         """Note a problem with a key: that it is there at all."""
-        found = entry(node_at(self.node, path[:-1]), path[-1])
+        found = entry(node_at(self.node, path[:-1]), str(path[-1]))
         self.problems.append(self.source.problem((found[0] if found else self.key).place, message, hint))
 
     def wrong_inside(self, error: ExpressionError, *path: str | int) -> None:

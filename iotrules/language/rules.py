@@ -15,7 +15,7 @@ from iotrules.language.only_keys import read_only_keys
 from iotrules.language.parser import parse_syntax
 from iotrules.language.parts import Part
 from iotrules.language.sequences import Watched, has_sequence, read_sequence
-from iotrules.language.steps import build_steps
+from iotrules.language.steps import Wiring, build_steps
 from iotrules.language.summaries import default_summary, read_summary
 from iotrules.language.syntax import ExpressionError
 from iotrules.language.typed import Scope
@@ -84,11 +84,11 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     body = _body(part, document, scope)
     if isinstance(body, Absence) and stream is not None:
         body = replace(body, registered=document.expect is None and is_registered(around.registry, stream, by))
-    steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by if stream else None)
+    readable = replace(scope, fields={}) if scope and document.absent is not None else scope
+    steps = build_steps(part, len(document.do), Wiring(around.commands, around.commands_declared, readable))
     only_keys = read_only_keys(part, document.only_keys, by if stream else None)
-    if stream is None or scope is None or body is None:
+    if stream is None or readable is None or body is None:
         return None
-    readable = replace(scope, fields={}) if isinstance(body, Absence) else scope
     hashed = meaning(stream, by, body, _missing(document), around.registry, _guards(part, document))
     return _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
 
@@ -96,7 +96,8 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
 def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
     watched = read_sequence(part, document, around.streams)
     by = watched.by if watched else None
-    steps = build_steps(part, len(document.do), around.commands, around.commands_declared, by)
+    readable = watched.readable if watched else None
+    steps = build_steps(part, len(document.do), Wiring(around.commands, around.commands_declared, readable))
     only_keys = read_only_keys(part, document.only_keys, by)
     if watched is None or not isinstance(watched.body, Sequence):
         return None

@@ -15,10 +15,12 @@ from iotrules.language.documents import (
     EventDocument,
     FieldDocument,
     FlappingDocument,
+    GuardDocument,
     InhibitDocument,
     LevelDocument,
     OpeningDocument,
     ParameterDocument,
+    PublishDocument,
     RuleDocument,
     SequenceStepDocument,
     StepDocument,
@@ -37,7 +39,7 @@ from iotrules.language.schema_parts import one_of as _one_of
 from iotrules.language.schema_parts import text as _text
 from iotrules.language.schema_parts import whole as _whole
 from iotrules.language.sequence_schema import EVENT, SEQUENCE_KEYS, SEQUENCE_RULE, SEQUENCE_STEP
-from iotrules.language.steps import MAX_STEPS
+from iotrules.language.steps import MAX_RETRIES, MAX_STEPS
 from iotrules.language.template_schema import ONLY_KEYS, PARAMETER_KEYS, TEMPLATE_KEYS, with_templates
 from iotrules.language.words import BUILT_IN_SLOTS, KEYWORDS, LATER, NAMESPACES, SUPPORTED
 from iotrules.language.zones import MAX_CORNERS, ZONE_NAME
@@ -201,6 +203,31 @@ _LEVEL_KEYS: Schema = {
     "clear": _CLEAR_VALUE,
 }
 
+_PUBLISH: Schema = {
+    "topic": _text(
+        "The topic; {name} is a label of the rule or a field: alerts/{site}/{device}.", r"[^$][\s\S]*", required=True,
+        maxLength=1024,
+    ),
+    "payload": {
+        "description": "JSON; texts are templates. A text that is one {name} and nothing else is that value.",
+    },
+}  # fmt: skip
+
+_GUARD: Schema = {
+    "max_share": _text(
+        "The share of the devices that may be commanded: 5%. One device always may.",
+        r"(?=[^1-9]*[1-9])(?:[0-9]{1,2}(?:\.[0-9]{1,6})?|0[0-9]{2}(?:\.[0-9]{1,6})?|100(?:\.0{1,6})?)%",
+        required=True,
+    ),
+    "of": _text("The label whose value the devices share: site. Default: all devices of the stream."),
+    "per": _text("Within how long: 10m.", _LONGER_THAN_NOTHING, required=True),
+    "else": _one_of(
+        "What becomes of a command beyond it. hold: it waits until somebody approves or rejects it, or it expires.",
+        ["hold", "drop"],
+        default="hold",
+    ),
+}
+
 _STEP: Schema = {
     "invoke": _text("The function to run.", "[A-Za-z0-9_-]{1,64}", required=True),
     "command": _text(
@@ -213,6 +240,25 @@ _STEP: Schema = {
     },
     "expires": _text("Too late to send it after this long. Default 5m.", _LONGER_THAN_NOTHING),
     "ack_within": _text("How long the device has to answer. Default 30s.", _LONGER_THAN_NOTHING),
+    "to": {
+        "description": 'Another device, by labels of the topic of commands: {device: fan-1}, {device: "{site}-fan"}.',
+        "type": ["object", "null"],
+        "additionalProperties": {"type": "string", "minLength": 1},
+    },
+    "retry": {
+        "description": "How often it is sent again, with the same id, when the device has not answered in ack_within.",
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "maximum": MAX_RETRIES,
+    },
+    "publish": {
+        "description": "The message to publish: QoS 1, never retained.",
+        **_object(_PUBLISH, type=["object", "null"], required=["topic", "payload"]),
+    },
+    "guard": {
+        "description": "How many devices the commands of this step may reach, asked for by its function as well.",
+        **_object(_GUARD, type=["object", "null"], required=["max_share", "per"]),
+    },
     "at": _one_of(
         "When it runs: the alert fires, is resolved, or rises to a level. Default firing.",
         ["firing", "resolved", *_SEVERITIES],
@@ -220,7 +266,8 @@ _STEP: Schema = {
     ),
 }
 
-_INVOKE_TAKES_NO = dict.fromkeys(("args", "expires", "ack_within"), _NOTHING)
+_INVOKE_TAKES_NO = dict.fromkeys(("args", "expires", "ack_within", "to", "retry"), _NOTHING)
+_PUBLISH_TAKES_NO = _INVOKE_TAKES_NO | {"guard": _NOTHING, "publish": {"type": "object"}}
 
 _RULE: Schema = {
     "from": _text("The stream that the rule watches.", minLength=1),
@@ -266,9 +313,13 @@ _RULE: Schema = {
         "type": "array",
         "maxItems": MAX_STEPS,
         "items": {
-            "description": "invoke a function, or send a command.",
+            "description": "invoke a function, send a command, or publish a message.",
             **_object(_STEP),
-            "oneOf": [{"required": ["invoke"], "properties": _INVOKE_TAKES_NO}, {"required": ["command"]}],
+            "oneOf": [
+                {"required": ["invoke"], "properties": _INVOKE_TAKES_NO},
+                {"required": ["command"]},
+                {"required": ["publish"], "properties": _PUBLISH_TAKES_NO},
+            ],
         },
     },
     "alert": {"description": "false: only the steps of do, no alert.", "type": "boolean", "default": True},
@@ -309,6 +360,8 @@ KEYS: dict[type[BaseModel], Schema] = {
     CommandsDocument: _COMMANDS,
     ClearDocument: _CLEAR_KEYS,
     LevelDocument: _LEVEL_KEYS,
+    PublishDocument: _PUBLISH,
+    GuardDocument: _GUARD,
     StepDocument: _STEP,
     ParameterDocument: PARAMETER_KEYS,
     SequenceStepDocument: SEQUENCE_STEP,

@@ -18,15 +18,26 @@ def read_summary(part: Part, text: str | None, scope: Scope) -> Template | None:
     """The rule's own summary, or None if it has none or one with a problem, which is noted."""
     if text is None:
         return None
+    try:
+        return read_template(text, scope)
+    except ExpressionError as error:
+        part.wrong_inside(error, "summary")
+        return None
+
+
+def read_template(text: str, scope: Scope) -> Template:
+    """A text with slots for what a rule knows when it fires. ExpressionError at the slot that is wrong."""
     names = dict.fromkeys((*scope.labels, *BUILT_IN_SLOTS), FieldType.TEXT)
     names |= {name: field.type for name, field in scope.fields.items()}
     names |= slot_types(scope.arguments, scope.fields)
     names |= attribute_slots(scope, text)
-    try:
-        return filled(template(text, names, lambda name: slot_fault(scope, name)), scope.arguments)
-    except ExpressionError as error:
-        part.wrong_inside(error, "summary")
-        return None
+    return filled(template(text, names, lambda name: slot_fault(scope, name)), scope.arguments)
+
+
+def read_label_template(text: str, scope: Scope) -> Template:
+    """The same with slots for the labels of the rule's key alone."""
+    names = dict.fromkeys(scope.labels, FieldType.TEXT) | slot_types(scope.arguments, {})
+    return filled(template(text, names), scope.arguments)
 
 
 def default_summary(stream: Stream, by: tuple[str, ...], body: Condition | Ladder | Absence | Sequence) -> Template:

@@ -44,7 +44,7 @@ def _slot(found: re.Match[str], names: dict[str, FieldType], fault: Callable[[st
     if name not in names and (told := fault(name)):
         raise ExpressionError(at, *told)
     if name not in names:
-        hint = f"a summary knows {', '.join(sorted(names))}"
+        hint = f"this text knows {', '.join(sorted(names))}"
         raise ExpressionError(at, f"unknown name {quoted(name)} in the text{nearest(name, names)}", hint)
     if form and names[name] is not FieldType.NUMBER:
         raise ExpressionError(at, f"{{{name}}} is no number and takes no format", f"write {{{name}}}")

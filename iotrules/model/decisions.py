@@ -109,11 +109,18 @@ class SendCommand:
     payload: bytes
     issued: int
     expires: int
+    repeats: str = ""
+    """The id of the command that this one sends again."""
+
+    @property
+    def command(self) -> str:
+        """The command's id, as the device knows it: the same however often it is sent."""
+        return self.repeats or self.id
 
 
 @dataclass(frozen=True, slots=True)
 class PublishMessage:
-    """Publish what a function asked for."""
+    """Publish what a rule or a function asked for."""
 
     id: str
     key: Key
@@ -150,9 +157,10 @@ def decode_effect(kind: str, body: bytes) -> Effect:
 
 
 class CommandState(Enum):
-    """requested → sent → acknowledged → one of the rest, which are final."""
+    """requested → (held →) sent → acknowledged → one of the rest, which are final."""
 
     REQUESTED = "requested"
+    HELD = "held"
     SENT = "sent"
     ACKNOWLEDGED = "acknowledged"
     SUCCEEDED = "succeeded"
@@ -176,6 +184,8 @@ class CommandChange:
     issued: int
     expires: int
     at: int
+    entered: bool = True
+    """False: it was in this state before, and only the detail is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +253,10 @@ class Decision:
     """(counter, label) → how many: received, applied, duplicate, late, bad values, unknown, rule errors …"""
     changed: bool = False
     """Did the input change what must be remembered? A tick that did not need not be journaled."""
+    sequence: int = 0
+    """The input's number in the journal: what begins with it may be named by it."""
+    refused: str = ""
+    """Why what a person asked for could not be done, in words; empty if it was."""
 
     @property
     def readings(self) -> list[Reading]:

@@ -67,6 +67,15 @@ class Receipt(msgspec.Struct, frozen=True, tag="e", array_like=True):
     usage: FunctionUsage | None = None
 
 
+class Operator(msgspec.Struct, frozen=True, tag="o", array_like=True):
+    """What a person decides: `action` (approve, reject) on `target` (a command's id), by name and with a reason."""
+
+    action: str
+    target: str
+    who: str
+    why: str = ""
+
+
 class FunctionUsage(msgspec.Struct, frozen=True, array_like=True):
     """What one invocation cost: milliseconds, MB and the end of its log."""
 
@@ -80,9 +89,11 @@ class FunctionUsage(msgspec.Struct, frozen=True, array_like=True):
     log_tail: str = ""
 
 
-Input: TypeAlias = Messages | Tick | Started | Reload | Receipt
+Input: TypeAlias = Messages | Tick | Started | Reload | Receipt | Operator
 
-_decoder: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(Messages | Tick | Started | Reload | Receipt)
+_decoder: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(
+    Messages | Tick | Started | Reload | Receipt | Operator
+)
 _encoder = msgspec.msgpack.Encoder()
 
 

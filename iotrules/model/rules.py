@@ -205,23 +205,67 @@ class At(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """Blast radius of a step: of the devices with the same label `of` (empty: of all), at most `max_share` (0..1), but
+    always one, are commanded within `per` ns. What goes beyond is held for a person, or dropped.
+    """
+
+    max_share: float
+    of: str
+    per: int
+    otherwise: Literal["hold", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
 class InvokeStep:
     function: str
     at: At | Severity
+    guard: Guard | None = None
+    """Over the commands that the function asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandStep:
-    """A command sent by the rule itself; `expires` and `ack_within` in ns from the moment it is issued."""
+    """A command sent by the rule itself; `expires` and `ack_within` in ns from the moment it is issued.
+
+    `to` are labels that differ from the key's: the command goes to another device. Without an acknowledgement it is
+    sent again, `retry` times at most.
+    """
 
     command: str
     args: tuple[tuple[str, float | str | bool], ...]
     at: At | Severity
     expires: int
     ack_within: int
+    to: tuple[tuple[str, Template], ...] = ()
+    retry: int = 0
+    guard: Guard | None = None
 
 
-Step: TypeAlias = InvokeStep | CommandStep
+@dataclass(frozen=True, slots=True)
+class JsonList:
+    items: tuple[JsonTemplate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    entries: tuple[tuple[str, JsonTemplate], ...]
+
+
+JsonTemplate: TypeAlias = Template | float | bool | JsonList | JsonObject | None
+"""JSON whose texts are templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStep:
+    """A message of the rule's own: the levels of its topic, and its JSON. QoS 1, never retained."""
+
+    topic: tuple[Template, ...]
+    payload: JsonTemplate
+    at: At | Severity
+
+
+Step: TypeAlias = InvokeStep | CommandStep | PublishStep
 
 
 class Missing(Enum):
@@ -265,6 +309,11 @@ class Rule:
     downtime: Downtime = CONTINUE
     only_keys: OnlyKeys = ()
     """Which keys the rule looks at. Its hash is behind the dot of `meaning`."""
+
+
+def held_name(rule: str) -> str:
+    """The alert about commands of a rule that are held; no rule of a file can be called so."""
+    return f"{rule}/held"
 
 
 def rungs_of(rule: Rule) -> tuple[Rung, ...]:

@@ -1,4 +1,4 @@
-"""What waits to be decided on: arrivals with their acknowledgement tokens, and receipts with who waits for them."""
+"""What waits to be decided on: arrivals with their tokens, receipts and requests with who waits for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from iotrules.model.decisions import LedgerChange
+from iotrules.model.decisions import Decision, LedgerChange
 from iotrules.model.inputs import Arrival, Input, Messages, Receipt
 from iotrules.ports import AckToken
 
@@ -21,6 +21,7 @@ class Work:
     inputs: list[Input] = field(default_factory=list)
     tokens: list[AckToken] = field(default_factory=list)
     waiting: dict[str, asyncio.Future[LedgerChange | None]] = field(default_factory=dict)
+    asked: list[tuple[Input, asyncio.Future[Decision]]] = field(default_factory=list)
 
 
 class Inbox:
@@ -29,6 +30,7 @@ class Inbox:
     def __init__(self) -> None:
         self._arrivals: list[tuple[Arrival, AckToken]] = []
         self._receipts: list[tuple[Receipt, asyncio.Future[LedgerChange | None]]] = []
+        self._asked: list[tuple[Input, asyncio.Future[Decision]]] = []
         self._at_end: list[Callable[[], None]] = []
         self._filled = asyncio.Event()
 
@@ -45,6 +47,13 @@ class Inbox:
         """Hand in a receipt; returns once it is durable, with what the engine made of the effect (None: nothing)."""
         future: asyncio.Future[LedgerChange | None] = asyncio.get_running_loop().create_future()
         self._receipts.append((receipt, future))
+        self._filled.set()
+        return await future
+
+    async def ask(self, value: Input) -> Decision:
+        """Hand in what a person asks for; returns once it is durable, with what the engine decided."""
+        future: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._asked.append((value, future))
         self._filled.set()
         return await future
 
@@ -68,6 +77,8 @@ class Inbox:
             work.inputs.append(receipt)
             work.waiting[receipt.effect] = future
         self._receipts = []
+        work.asked, self._asked = self._asked, []
+        work.inputs += [value for value, _ in work.asked]
         if not self._arrivals:
             self._filled.clear()
             while self._at_end:

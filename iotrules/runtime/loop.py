@@ -18,7 +18,7 @@ import structlog
 
 from iotrules.engine import Engine
 from iotrules.engine.state import Remembered
-from iotrules.model.decisions import Key, LedgerChange, Reading
+from iotrules.model.decisions import Decision, Key, LedgerChange, Reading
 from iotrules.model.errors import StateError, UnavailableError
 from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Started, Tick
 from iotrules.model.times import SECOND
@@ -35,6 +35,7 @@ from iotrules.ports import (
     Transport,
 )
 from iotrules.runtime.backlog import Backlog
+from iotrules.runtime.control import ControlServer, operator_requests
 from iotrules.runtime.delivery import Deliverer
 from iotrules.runtime.inbox import Inbox, Work
 
@@ -66,8 +67,10 @@ class Runtime:
         clock: Clock,
         observers: Sequence[Observer],
         name: str,
+        control: ControlServer | None = None,
     ) -> None:
         self._files = files
+        self._control = control
         self._store = store
         self._transport = transport
         self._functions = functions
@@ -103,6 +106,10 @@ class Runtime:
         """Have the loop look at the transport's state again."""
         self._inbox.wake()
 
+    async def ask(self, value: Input) -> Decision:
+        """Decide on an input that a person has made; returns once it is durable, with all that it caused."""
+        return await self._inbox.ask(value)
+
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Recover, connect, and go round until `stop`. StateError or ConfigError if that can't go on."""
         keeper = asyncio.create_task(self._keep_history(), name="history")
@@ -115,6 +122,7 @@ class Runtime:
             await self._connect(dropped=sorted(set(before) - set(self._filters())))
             if not self._stop_asked.is_set():
                 self._deliverer.add(rows)
+                await self._listen()
                 ready()
             while not self._stop_asked.is_set():
                 await self._turn()
@@ -141,7 +149,14 @@ class Runtime:
                 await self._stop_asked.wait()
         return min(seconds * 2, LAST_PAUSE)
 
+    async def _listen(self) -> None:
+        """From now on other processes may ask. What they may ask is put together here."""
+        if self._control is not None:
+            await self._control.open(operator_requests(self.ask))
+
     async def _close(self) -> None:
+        if self._control is not None:
+            await self._control.close()
         await self._deliverer.stop()
         await self._transport.stop()
         await self._functions.stop()
@@ -225,6 +240,7 @@ class Runtime:
             self._readings.extend(entry.decision.readings[: HISTORY_BACKLOG - len(self._readings)])
             if isinstance(entry.value, Receipt):
                 _answer(work, entry.value.effect, entry.decision.ledger)
+        _answer_asked(work, entries)
         if self._readings:
             self._readings_waiting.set()
         for observer in self._observers:
@@ -328,3 +344,11 @@ def _answer(work: Work, effect: str, changes: Sequence[LedgerChange]) -> None:
     future = work.waiting.get(effect)
     if future is not None and not future.done():
         future.set_result(next((change for change in changes if change.effect == effect), None))
+
+
+def _answer_asked(work: Work, entries: Sequence[Entry]) -> None:
+    """Tell who asked what was decided. The input is found by its identity: two people may ask for the same."""
+    decided = {id(entry.value): entry.decision for entry in entries}
+    for value, future in work.asked:
+        if not future.done():
+            future.set_result(decided.get(id(value), Decision()))

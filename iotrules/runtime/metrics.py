@@ -107,7 +107,7 @@ class EngineMetrics:
         for transition in decision.transitions:
             self._add_transition(transition)
         for command in decision.commands:
-            self._commands.labels(command.state.value).inc()
+            self._commands.labels(command.state.value).inc(command.entered)
         for change in decision.ledger:
             self._add_attempt(change)
         self._undelivered.inc(len(decision.effects))

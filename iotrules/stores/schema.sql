@@ -63,7 +63,7 @@ CREATE INDEX ledger_pending ON ledger (state) WHERE state = 'pending';
 CREATE TABLE commands (
     id TEXT PRIMARY KEY, rule TEXT NOT NULL, episode INTEGER NOT NULL, key TEXT NOT NULL, device TEXT NOT NULL,
     name TEXT NOT NULL,
-    state TEXT NOT NULL,              -- requested | sent | acknowledged | succeeded | failed | rejected | timed out | expired
+    state TEXT NOT NULL,              -- requested | held | sent | acknowledged | succeeded | failed | rejected | timed out | expired
     detail TEXT NOT NULL, issued INTEGER NOT NULL, expires INTEGER NOT NULL, updated INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX commands_by_key ON commands (key, issued);

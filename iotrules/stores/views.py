@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import msgspec
 
-from iotrules.model.decisions import AlertState
+from iotrules.model.decisions import AlertState, CommandState
 from iotrules.model.errors import ConfigError, StateError, UnavailableError
 
 T = TypeVar("T")
@@ -239,9 +239,11 @@ class StoreView:
         rows = await self._rows(query, *values, limit)
         return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]
 
-    async def commands(self, *, key: str | None = None, limit: int = 100) -> list[CommandRow]:
-        """Commands, newest first; of one key, or all."""
-        where, values = _filters(("key = ?", key))
+    async def commands(
+        self, *, key: str | None = None, state: CommandState | None = None, limit: int = 100
+    ) -> list[CommandRow]:
+        """Commands, newest first; of one key, in one state, or all."""
+        where, values = _filters(("key = ?", key), ("state = ?", state.value if state else None))
         rows = await self._rows(_COMMANDS + where + "ORDER BY issued DESC, id LIMIT ?", *values, limit)
         return [CommandRow(*row) for row in rows]
 

@@ -38,8 +38,12 @@ def test_the_example_of_the_configuration_file_loads_and_reaches_the_commands(tm
     for command, options in defaults.items():
         found = main.get_command(context, command)
         assert found is not None
-        known = {parameter.name for parameter in found.params}
-        assert options.keys() <= known, (command, options.keys() - known)
+        nested = options if isinstance(found, click.Group) else {"": options}
+        for name, given in nested.items():
+            leaf = found.get_command(context, name) if isinstance(found, click.Group) else found
+            assert leaf is not None, (command, name)
+            known = {parameter.name for parameter in leaf.params}
+            assert given.keys() <= known, (command, name, given.keys() - known)
 
 
 def test_every_key_of_the_configuration_file_is_in_the_example() -> None:

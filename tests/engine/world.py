@@ -13,6 +13,7 @@ from iotrules.model.inputs import (
     Arrival,
     Input,
     Messages,
+    Operator,
     Receipt,
     RegistryFile,
     Reload,
@@ -126,11 +127,14 @@ class World:
         return caused
 
     def answer(self, command: SendCommand, status: str, site: str = "A", device: str = "b1") -> Decision:
-        body = {"id": command.id, "status": status}
+        body = {"id": command.command, "status": status}
         return self.raw(f"site/{site}/dev/{device}/cmd/ack", json.dumps(body).encode())
 
     def receipt(self, effect: str, outcome: str = "done", **fields: Any) -> Decision:
         return self.put(Receipt(effect, outcome, **fields))
+
+    def operate(self, action: str, target: str, who: str = "anna", why: str = "") -> Decision:
+        return self.put(Operator(action, target, who, why))
 
     def history(self) -> list[str]:
         """Every transition so far, with the second in event time: `12 overheat pending`."""
@@ -139,6 +143,19 @@ class World:
             for decision in self.decisions
             for change in decision.transitions
         ]
+
+    def commands(self) -> list[str]:
+        """Every change of a command so far: `b2 shutdown held`; one that is only a new detail: `b2 shutdown (sent)`."""
+        return [
+            f"{change.key.device} {change.name} {change.state.value if change.entered else f'({change.state.value})'}"
+            for decision in self.decisions
+            for change in decision.commands
+        ]
+
+    def sent(self) -> list[SendCommand]:
+        """Every command that left so far."""
+        effects = [effect for decision in self.decisions for effect in decision.effects]
+        return [effect for effect in effects if isinstance(effect, SendCommand)]
 
     def effects(self) -> list[str]:
         return [effect.id for decision in self.decisions for effect in decision.effects]

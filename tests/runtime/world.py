@@ -22,6 +22,7 @@ from iotrules.model.inputs import Arrival, Reload
 from iotrules.model.rules import RuleSet
 from iotrules.model.times import MILLISECOND, SECOND
 from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store
+from iotrules.runtime.control import ControlServer
 from iotrules.runtime.loop import Runtime
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.memory import MemoryBroker, MemoryTransport
@@ -142,6 +143,8 @@ class World:
         self.told: list[tuple[str, Any]] = []
         """What was published to the device and about it: (topic, JSON)."""
         self.observers: list[Observer] = []
+        self.control: ControlServer | None = None
+        """Of the next engine."""
         self._changed = asyncio.Event()
         self._seq = 0
         self._last = ("", b"")
@@ -285,6 +288,7 @@ class World:
             clock=self.clock,
             observers=[*self.observers, self],
             name=NAME,
+            control=self.control,
         )
 
     def _template(self) -> Path:

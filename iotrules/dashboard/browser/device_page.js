@@ -113,7 +113,7 @@ export default {
   methods: {
     text,
     duration,
-    outcome: (state) => ({ succeeded: "good", failed: "bad", rejected: "bad", "timed out": "bad", expired: "bad" })[state] ?? "",
+    outcome: (state) => ({ succeeded: "good", held: "bad", failed: "bad", rejected: "bad", "timed out": "bad", expired: "bad" })[state] ?? "",
     address(changed) {
       const wanted = { field: this.facts.field, minutes: this.minutes, ...changed };
       return `${deviceLink(this.key)}&field=${encodeURIComponent(wanted.field)}&minutes=${wanted.minutes}`;

@@ -10,7 +10,7 @@ from iotrules.language.registry.yamlform import read_yaml
 from iotrules.model.errors import Problem
 from iotrules.model.expression import Value
 from iotrules.model.inputs import RegistryFile
-from iotrules.model.labels import level_fault
+from iotrules.model.levels import level_fault
 from iotrules.model.registry import Attribute, Registry
 from iotrules.model.rules import FieldType, Stream
 from iotrules.yamlfile import MAX_BYTES, Source, nearest, quoted

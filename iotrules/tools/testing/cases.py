@@ -57,11 +57,12 @@ class StateExpected:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """So many of a name in the whole case; `outcome` is the last state of each command."""
+    """So many of a name in the whole case; `outcome` is the last state of each command, `state` one it was in."""
 
     name: str
     times: int
     outcome: str | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class CommandCount(_Document):
     name: str
     times: int = Field(default=1, ge=0)
     outcome: Literal["succeeded", "failed", "rejected", "timed out", "expired"] | None = None
+    state: Literal["held", "sent", "acknowledged"] | None = None
 
 
 class CommandsDocument(_Document):

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from iotrules.language.parts import Part
 from iotrules.model.decisions import AlertState, Key
-from iotrules.model.rules import Ladder, RuleSet, Severity, rungs_of
+from iotrules.model.rules import CommandStep, Ladder, PublishStep, Rule, RuleSet, Severity, held_name, rungs_of
 from iotrules.tools.testing.cases import (
     Count,
     CountsExpected,
@@ -55,15 +55,17 @@ def _state(part: Part, rules: RuleSet, key: Mapping[str, str]) -> StateExpected 
     document = part.document(StateDocument)
     if document is None:
         return None
-    rule = rules.rules.get(document.rule)
+    names = _alert_names(rules)
+    rule = names.get(document.rule)
     if rule is None:
-        part.wrong(f"there is no rule {quoted(document.rule)}{nearest(document.rule, rules.rules)}", "rule")
+        part.wrong(f"there is no rule {quoted(document.rule)}{nearest(document.rule, names)}", "rule")
         return None
     check_key(part, document.key, rules, "key")
     labels = dict(key) | document.key
-    lacking = [name for name in rule.by if name not in labels]
+    by = rule.by if document.rule == rule.name else _held_by(rule, rules)
+    lacking = [name for name in by if name not in labels]
     if lacking:
-        part.wrong(f"the key has no {', '.join(lacking)}", hint=f"{rule.name} is kept by {', '.join(rule.by)}")
+        part.wrong(f"the key has no {', '.join(lacking)}", hint=f"{document.rule} is kept by {', '.join(by)}")
     severity, level = (Severity[word.upper()] if word else None for word in (document.severity, document.level))
     if level is not None and level not in (known := {rung.severity for rung in rungs_of(rule)} or {rule.severity}):
         part.wrong(f"{rule.name} has no level {level.word}", "level", hint=f"it has {_words(known)}")
@@ -72,16 +74,32 @@ def _state(part: Part, rules: RuleSet, key: Mapping[str, str]) -> StateExpected 
     return StateExpected(
         place=part.key.place,
         at=part.duration(document.at, 0, "at"),
-        rule=rule.name,
-        key=Key(tuple((name, labels.get(name, "")) for name in rule.by)),
+        rule=document.rule,
+        key=Key(tuple((name, labels.get(name, "")) for name in by)),
         state=AlertState(document.state),
         severity=severity,
-        level=level if isinstance(rule.body, Ladder) else None,
+        level=level if isinstance(rule.body, Ladder) and document.rule == rule.name else None,
         held=None if document.held is None else part.duration(document.held, 0, "held"),
         because=document.because,
         summary=document.summary,
         muted=document.muted,
     )
+
+
+def _alert_names(rules: RuleSet) -> dict[str, Rule]:
+    """What alerts can be called: the rules, and `RULE/held` for those with a guard."""
+    guarded = {
+        held_name(rule.name): rule
+        for rule in rules.rules.values()
+        if any(not isinstance(step, PublishStep) and step.guard for step in rule.steps)
+    }
+    return dict(rules.rules) | guarded
+
+
+def _held_by(rule: Rule, rules: RuleSet) -> tuple[str, ...]:
+    """The labels of the devices that the rule commands."""
+    elsewhere = any(isinstance(step, CommandStep) and step.to for step in rule.steps)
+    return rules.commands.topic.captures if elsewhere and rules.commands else rule.by
 
 
 def _words(severities: Iterable[Severity]) -> str:
@@ -93,7 +111,7 @@ def _commands(part: Part, rules: RuleSet, key: Mapping[str, str]) -> CountsExpec
     if document is None:
         return None
     given = () if document.commands == "none" else document.commands
-    counts = tuple(Count(one.name, one.times, one.outcome) for one in given if not isinstance(one, str))
+    counts = tuple(Count(one.name, one.times, one.outcome, one.state) for one in given if not isinstance(one, str))
     return CountsExpected(part.key.place, "commands", counts)
 
 

@@ -140,7 +140,7 @@ def _judge_counts(expected: CountsExpected, run: Run) -> Iterator[Failure]:
     for count in expected.counts:
         found = _matching(run, expected.kind, count)
         if found != count.times:
-            outcome = f", {count.outcome}" if count.outcome else ""
+            outcome = "".join(f", {word}" for word in (count.state, count.outcome) if word)
             seen = _counted(Counter(name for _, name in _named(run, expected.kind)))
             yield Failure(
                 expected.place, expected.kind, f"{count.name}{outcome}: {_times(count.times)}", seen, timeline
@@ -158,7 +158,9 @@ def _matching(run: Run, kind: str, count: Count) -> int:
     if kind == "invocations":
         return sum(call.function == count.name for call in run.invocations)
     return sum(
-        changes[-1].name == count.name and count.outcome in (None, changes[-1].state.value)
+        changes[-1].name == count.name
+        and count.outcome in (None, changes[-1].state.value)
+        and (count.state is None or count.state in [change.state.value for change in changes])
         for changes in run.commands.values()
     )
 

@@ -16,7 +16,7 @@ from iotrules.language.parts import Part
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.errors import Problem
 from iotrules.model.expression import Value
-from iotrules.model.labels import level_fault
+from iotrules.model.levels import filled_level_fault
 from iotrules.model.rules import EventTime, Field, RuleSet, Stream
 from iotrules.model.times import MILLISECOND, SECOND, duration_words
 from iotrules.tools.testing.cases import Sent
@@ -108,7 +108,7 @@ def check_key(part: Part, key: AnyMapping[str, str], rules: RuleSet, *path: str 
     """Note the labels that no topic has, and values that can't stand in a topic."""
     known = {name for stream in rules.streams.values() for name in stream.captures}
     for name, value in key.items():
-        fault = level_fault(value) or ("a / in a topic level" if "/" in value else "")
+        fault = filled_level_fault(value)
         if name not in known:
             part.wrong(f"no topic has {{{name}}}{nearest(name, known)}", *path, name)
         elif fault:

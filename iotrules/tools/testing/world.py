@@ -226,7 +226,7 @@ class _World:
             case SendCommand():
                 self._put(Receipt(effect.id, "done"))
                 for status in _REPLIES[self._case.reply]:
-                    self._reply(effect, WireAnswer(effect.id, status))
+                    self._reply(effect, WireAnswer(effect.command, status))
             case PublishMessage():
                 self._put(Receipt(effect.id, "done"))
             case _:

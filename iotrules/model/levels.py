@@ -1,4 +1,4 @@
-"""What can be a label: one level of a topic. Labels end up in topics, file names and pages of ours."""
+"""One level of an MQTT topic, as a label: labels end up in topics, file names and pages of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MAX_LABEL_BYTES = 256
 
 
 def level_fault(level: str) -> str:
-    """Why a level of a topic can't be a label, or nothing."""
+    """Why a level of a topic can't be a label, or nothing. The answers are a closed set of words."""
     if not level:
         return "an empty topic level"
     if len(level.encode(errors="replace")) > MAX_LABEL_BYTES:
@@ -16,3 +16,8 @@ def level_fault(level: str) -> str:
     if level in (".", "..") or not level.isprintable():
         return "a topic level with characters that don't print"
     return ""
+
+
+def filled_level_fault(level: str) -> str:
+    """The same of a level that was put together from values: one with a / would be two."""
+    return level_fault(level) or ("a / in a topic level" if "/" in level else "")
