@@ -51,6 +51,13 @@ class Transport(Protocol):
         """
         ...
 
+    async def resubscribe(self, filters: Sequence[str]) -> None:
+        """Have exactly these filters from now on, also after a reconnection; what was queued may still come.
+
+        While there is no connection they wait for the next one. UnavailableError: the broker refuses them now.
+        """
+        ...
+
     def acknowledge(self, tokens: Sequence[AckToken]) -> None:
         """Tell the broker that these messages are ours now. Tokens of an earlier connection are ignored: it resends."""
         ...

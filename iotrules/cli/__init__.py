@@ -19,10 +19,12 @@ _COMMANDS = {
     "demo": "run everything: broker, engine, functions, simulated fleet, dashboard",
     "init": "begin a directory of rules, with help for editors",
     "lint": "find what can't be meant in rule files",
+    "plan": "say what other rule files would change",
     "run": "run the engine",
     "schema": "print the JSON Schema of rule files, for editors",
     "sim": "run a simulated fleet",
     "test": "run the cases beside the rules",
+    "why": "say why a rule fires, or why it does not",
 }
 
 

@@ -55,6 +55,21 @@ functions_option = click.option(
 )
 
 
+store_option = click.option(
+    "--store",
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path(".iotrules/store.db"),
+    show_default=True,
+    help="The engine's store, or the directory that has a store.db.",
+)
+
+
+def store_path(given: Path) -> Path:
+    """The store's file: of a directory, its store.db."""
+    return given / "store.db" if given.is_dir() else given
+
+
 def broker_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the --broker options to a click command, and pass it one argument: `broker`, a BrokerAddress."""
 

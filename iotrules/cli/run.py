@@ -25,6 +25,7 @@ from iotrules.runtime.control import ControlServer, control_path
 from iotrules.runtime.logging import LogObserver
 from iotrules.runtime.loop import Runtime
 from iotrules.runtime.metrics import EngineMetrics
+from iotrules.runtime.reloading import Outcome, Reloading, beside
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.address import BrokerAddress
 from iotrules.transports.mqtt import MqttTransport
@@ -44,6 +45,7 @@ class RunOptions:
     name: str
     metrics_port: int
     dry_run: bool
+    watch: bool
 
 
 @click.command("run", short_help="run the engine")
@@ -72,6 +74,7 @@ class RunOptions:
     help="Port of /metrics on 127.0.0.1; 0 takes a free one.",
 )
 @click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
+@click.option("--watch", is_flag=True, help="Use rule files as soon as they are changed, as SIGHUP does when asked.")
 def command(
     rules: Path,
     registry: Path | None,
@@ -81,19 +84,20 @@ def command(
     name: str,
     metrics_port: int,
     dry_run: bool,
+    watch: bool,
 ) -> None:
-    """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM)."""
+    """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM).
+
+    SIGHUP reads the rule files again: if they load they are used, else the problems are logged and the old rules stay.
+    """
     set_up_logs()
     with reported():
-        asyncio.run(_run(RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run)))
+        asyncio.run(_run(RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch)))
 
 
 async def _run(options: RunOptions) -> None:
-    sources = read_sources((options.rules,), options.registry)
-    files = Reload(sources.files, options.dry_run, sources.registry)
-    rules = load_files(files.files, files.registry)
     functions = LocalFunctions(options.functions)
-    _check_functions(rules, files, functions.names())
+    files, rules = _read_rules(options, functions.names())
     metrics = EngineMetrics()
     metrics.know(rules, functions.names())
     port = _serve_metrics(metrics, options.metrics_port)
@@ -115,6 +119,15 @@ async def _run(options: RunOptions) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, runtime.stop)
 
+    def told(outcome: Outcome, now: RuleSet | None) -> None:
+        metrics.reloaded(outcome)
+        if now is not None:
+            metrics.know(now, functions.names())
+
+    reloading = Reloading(lambda: _read_rules(options, functions.names())[0], runtime.reload, told, files)
+    loop.add_signal_handler(signal.SIGHUP, reloading.ask)
+    aides = [reloading.run(), reloading.watch(options.rules)] if options.watch else [reloading.run()]
+
     def ready() -> None:
         log.info(
             "ready",
@@ -126,7 +139,17 @@ async def _run(options: RunOptions) -> None:
             dry_run=options.dry_run,
         )
 
-    await runtime.run(ready)
+    async with beside(*aides):
+        await runtime.run(ready)
+
+
+def _read_rules(options: RunOptions, functions: frozenset[str]) -> tuple[Reload, RuleSet]:
+    """The rule files, and what they say. RuleError or ConfigError if they can't be used."""
+    sources = read_sources((options.rules,), options.registry)
+    files = Reload(sources.files, options.dry_run, sources.registry)
+    rules = load_files(files.files, files.registry)
+    _check_functions(rules, files, functions)
+    return files, rules
 
 
 def _on_status(runtime: Runtime, status: str) -> None:

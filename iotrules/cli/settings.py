@@ -28,6 +28,7 @@ class BrokerSettings(_Section):
 class EngineSettings(_Section):
     name: str | None = None
     dry_run: bool | None = None
+    watch: bool | None = None
     metrics_port: int | None = None
 
 
@@ -76,6 +77,8 @@ def _default_map(settings: Settings, base: Path) -> dict[str, dict[str, Any]]:
         "sim": broker,
         "alerts": store,
         "commands": {"ls": store, "approve": store, "reject": store},
+        "why": store,
+        "plan": store,
         "dashboard": store | settings.dashboard.model_dump(),
     }
     return {

@@ -11,8 +11,7 @@ from iotrules.engine import notices
 from iotrules.engine.conditions import Outcome, count_unknown, hold_due, next_due, observe
 from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
-from iotrules.engine.evaluate import truth
-from iotrules.engine.explain import read_values
+from iotrules.engine.evidence import evidence_of
 from iotrules.engine.lifecycle import TABLE, RuleState, RungState, Signal
 from iotrules.engine.moment import Moment, Sampled, Truths
 from iotrules.engine.plan import CompiledRule, Plan, TrackPlan, nanoseconds
@@ -21,9 +20,9 @@ from iotrules.engine.schedules import first_open
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
 from iotrules.engine.tracks import NEVER, Track
-from iotrules.model.decisions import AlertState, Evidence, Key, Transition
+from iotrules.model.decisions import AlertState, Key, Transition
 from iotrules.model.expression import Truth, Value
-from iotrules.model.rules import Absence, Rule, Severity, condition_text
+from iotrules.model.rules import Absence, Rule, Severity
 from iotrules.model.times import duration_words
 
 
@@ -50,7 +49,7 @@ def settle(sampled: Sampled, moment: Moment) -> None:
         if not _is_alike(compiled, index, track, truths, moment)
     ]
     for compiled, index, track in sorted(looks, key=_by_rank) if len(sampled) > 1 else looks:
-        if not _on_sample(compiled, track, moment):
+        if not on_sample(compiled, track, moment):
             track.restless.discard(index)
         else:
             track.restless.add(index)
@@ -171,7 +170,7 @@ def _schedule(track: Track, state: State) -> None:
     state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
 
 
-def _on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
+def on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
     """A sample of the key was taken in: decide on it. Did that change anything?"""
     rule_state = moment.state.rule(compiled.rule.name, track.key)
     if not isinstance(compiled.rule.body, Absence):
@@ -324,7 +323,7 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
     if note:
         change = change._replace(reason=f"{change.reason}; {note}")
     values = _template_values(compiled.rule, track, change)
-    transition = _transition(compiled.rule, track, rule_state, before, change, muted, values, moment)
+    transition = _transition(compiled, track, rule_state, before, change, muted, values, moment)
     if compiled.rule.alert:
         moment.decision.transitions.append(transition)
     if change.signal is not Signal.WITHDRAWN:
@@ -340,7 +339,7 @@ def _template_values(rule: Rule, track: Track, change: Change) -> dict[str, Valu
 
 
 def _transition(
-    rule: Rule,
+    compiled: CompiledRule,
     track: Track,
     rule_state: RuleState,
     before: AlertState,
@@ -349,17 +348,9 @@ def _transition(
     values: dict[str, Value | None],
     moment: Moment,
 ) -> Transition:
-    after = rule_state.alert
+    rule, after = compiled.rule, rule_state.alert
     return Transition(
         rule.name, track.key, 0 if after is AlertState.PENDING else rule_state.episode, rule_state.number,
         before, after, change.severity, change.at, moment.now, change.reason, fill(rule.summary, values),
-        _evidence(rule, track, change.outcome), muted,
+        evidence_of(moment.state, compiled, track, after, change.at, change.held, change.outcome), muted,
     )  # fmt: skip
-
-
-def _evidence(rule: Rule, track: Track, outcome: Outcome | None) -> Evidence:
-    sampled = track.clock if track.sampled else None
-    if outcome is None:
-        return Evidence(condition_text(rule), None, (), sampled)
-    when = outcome.condition.when
-    return Evidence(outcome.condition.text, truth(when, outcome.scope), read_values(when, outcome.scope), sampled)

@@ -209,7 +209,7 @@ def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, stops: Stop
     gap = track.max_gap(compiled.stream.interval)
     counted = stops.counted(at)
     stale = gap is not None and counted - stops.counted(track.clock) > gap
-    scope = _scope(track, at, stale)
+    scope = scope_of(track, at, stale)
     value = truth(rung.condition.when, scope)
     for fault in scope.faults:
         decision.count("rule_errors", f"{rule.name}: {fault}")
@@ -235,7 +235,8 @@ def _missing_as(rule: Rule) -> Truth:
     return {Missing.FALSE: False, Missing.TRUE: True}.get(rule.missing)
 
 
-def _scope(track: Track, at: int, stale: bool) -> Scope:
+def scope_of(track: Track, at: int, stale: bool) -> Scope:
+    """What a condition sees at event time `at`; values that are stale it does not see."""
     places = {} if track.plan is None else track.plan.places
 
     def window(node: Window) -> float | None:

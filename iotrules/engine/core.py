@@ -6,21 +6,25 @@ on any machine, however often the engine was stored and restored in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
 from iotrules.engine import commands, held, notices
 from iotrules.engine.alerts import catch_up, impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.downtime import take_stop
+from iotrules.engine.inspect import Standing, keys_of, standings
 from iotrules.engine.intake import take_arrival
 from iotrules.engine.moment import Moment
 from iotrules.engine.operators import take_operator
 from iotrules.engine.receipts import take_receipt
+from iotrules.engine.rehearse import look_again
 from iotrules.engine.reload import reload, schedule_all
 from iotrules.engine.sequence_alerts import take_reading, tell_freed_sequence, wake_sequence
 from iotrules.engine.state import Remembered, State
+from iotrules.engine.why import explain
 from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
+from iotrules.model.explanation import Explanation
 from iotrules.model.inputs import Arrival, Input, Messages, Operator, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet, Severity
 
@@ -72,10 +76,28 @@ class Engine:
         ]
         return found + held.active_alerts(self._state)
 
+    def explain(self, rule: str, key: Key, now: int, faults: Mapping[str, str] | None = None) -> Explanation:
+        """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not."""
+        return explain(self._state, rule, key, now, faults or {})
+
+    def keys(self, rule: str) -> list[Key]:
+        """The keys that a rule has seen a message of. KeyError for a rule that there is not."""
+        return keys_of(self._state, self.rules.rules[rule])
+
+    def standings(self) -> list[Standing]:
+        """What is remembered of every rule and key, for comparing."""
+        return standings(self._state)
+
+    def look_again(self, rules: Iterable[str], now: int, sequence: int) -> Decision:
+        """Of a copy, what these rules decide on each key's newest values; the running engine never does this."""
+        decision = Decision()
+        look_again(frozenset(rules), self._moment(now, sequence, decision))
+        return decision
+
     def process(self, value: Input, now: int, sequence: int) -> Decision:
         """Decide on one input. RuleError for a reload that doesn't load: then nothing has changed."""
         decision = Decision(sequence=sequence)
-        moment = Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns, take_reading)
+        moment = self._moment(now, sequence, decision)
         changes = self._state.changes
         match value:
             case Messages(arrivals):
@@ -97,6 +119,9 @@ class Engine:
                 assert_never(value)
         decision.changed = not isinstance(value, Tick) or self._state.changes > changes
         return decision
+
+    def _moment(self, now: int, sequence: int, decision: Decision) -> Moment:
+        return Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns, take_reading)
 
     def _take(self, arrivals: Sequence[Arrival], moment: Moment) -> None:
         """Ordinary messages go through their stream's generated function, all else the careful way."""

@@ -40,7 +40,7 @@ def because(node: Expression, scope: Scope) -> str:
         case Membership(operand, choices):
             members = ", ".join(unparse(choice) for choice in choices)
             word = _verdict(truth(node, scope), "in", "is not in", "may be in")
-            return f"{_named(operand, scope)} {word} [{members}]"
+            return f"{named(operand, scope)} {word} [{members}]"
         case _:
             word = _verdict(truth(node, scope), "is true", "is false", "is unknown")
             return f"{unparse(node)} {word}"
@@ -76,16 +76,16 @@ def _decisive(operands: tuple[Expression, ...], scope: Scope, joint: str, *, aga
 
 
 def _comparison(node: Comparison, scope: Scope) -> str:
-    words = [_named(node.operands[0], scope)]
+    words = [named(node.operands[0], scope)]
     denied = truth(node, scope) is False
     for operator, operand in zip(node.operators, node.operands[1:], strict=True):
         words.append(f"is not {operator}" if denied else operator)
-        words.append(_named(operand, scope))
+        words.append(named(operand, scope))
         denied = False
     return " ".join(words)
 
 
-def _named(node: Expression, scope: Scope) -> str:
+def named(node: Expression, scope: Scope) -> str:
     """`temp 79`, or a constant as its author wrote it."""
     match node:
         case Number(value, text):

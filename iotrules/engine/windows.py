@@ -111,6 +111,11 @@ class SampleWindow:
     def newest(self) -> Sample | None:
         return (self.times[-1], self.values[-1]) if len(self.times) > self.head else None
 
+    def tail(self, limit: int) -> list[Sample]:
+        """The newest samples, at most so many, oldest first."""
+        first = max(self.head, len(self.times) - limit)
+        return list(zip(self.times[first:], self.values[first:], strict=True))
+
     def add(self, at: int, value: Value, keep: int = MAX_SAMPLES) -> bool:
         """Take in a sample no older than the newest, and hold at most `keep`. False if a window lost one by that."""
         times, head = self.times, self.head

@@ -17,6 +17,9 @@ MAX_SAMPLES = 2_000_000
 TRIM_EVERY = 20_000
 """Rows between two looks at the bound; trimming removes a twentieth more than it must."""
 
+_LAST_TO_GO = "SELECT at FROM (SELECT at FROM samples UNION ALL SELECT at FROM words) ORDER BY at LIMIT 1 OFFSET ?"
+_FORGET = ("DELETE FROM samples WHERE at <= ?", "DELETE FROM words WHERE at <= ?")
+
 _SPOILED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """Damaged, no database, other tables than ours: it stays like that. Anything else (full, locked, no right) passes."""
 
@@ -50,8 +53,10 @@ class SqliteHistory:
         await connection.executemany(
             "INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", [_latest_row(r) for r in latest.values()]
         )
+        words = [row for reading in readings for row in _word_rows(reading)]
         await connection.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?,?,?)", samples)
-        self._since_trim += len(samples)
+        await connection.executemany("INSERT OR REPLACE INTO words VALUES (?,?,?,?,?)", words)
+        self._since_trim += len(samples) + len(words)
         if self._since_trim >= TRIM_EVERY:
             await self._trim(connection)
         await connection.commit()
@@ -72,15 +77,16 @@ class SqliteHistory:
 
     async def _trim(self, connection: aiosqlite.Connection) -> None:
         self._since_trim = 0
-        async with connection.execute("SELECT COUNT(*) FROM samples") as cursor:
+        query = "SELECT (SELECT COUNT(*) FROM samples) + (SELECT COUNT(*) FROM words)"
+        async with connection.execute(query) as cursor:
             row = await cursor.fetchone()
         excess = (row[0] if row else 0) - self._max_samples
         if excess <= 0:
             return
-        await connection.execute(
-            "DELETE FROM samples WHERE at <= (SELECT at FROM samples ORDER BY at LIMIT 1 OFFSET ?)",
-            (excess + self._max_samples // 20,),
-        )
+        async with connection.execute(_LAST_TO_GO, (excess + self._max_samples // 20,)) as cursor:
+            last = await cursor.fetchone()
+        for statement in _FORGET if last is not None else ():
+            await connection.execute(statement, last)
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
@@ -89,7 +95,7 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     try:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = NORMAL")
-        async with connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'samples'") as cursor:
+        async with connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'words'") as cursor:
             if await cursor.fetchone() is None:
                 schema = resources.files("iotrules.history").joinpath("schema.sql").read_text()
                 await connection.executescript(schema)
@@ -121,4 +127,13 @@ def _sample_rows(reading: Reading) -> list[tuple[str, str, int, str, float]]:
         (key, name, reading.at, reading.stream, value)
         for name, value in reading.values.items()
         if isinstance(value, float)
+    ]
+
+
+def _word_rows(reading: Reading) -> list[tuple[str, str, int, str, str]]:
+    key = reading.key.text
+    return [
+        (key, name, reading.at, reading.stream, json.dumps(value))
+        for name, value in reading.values.items()
+        if isinstance(value, str | bool)
     ]

@@ -14,6 +14,7 @@ import aiosqlite
 import msgspec
 
 from iotrules.model.errors import StateError, UnavailableError
+from iotrules.model.expression import Value
 
 BUSY_SECONDS = 1.0
 _DEVICES_ASKED = 16
@@ -35,6 +36,20 @@ class LatestRow:
     at: int
     received: int
     reading: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReading:
+    """One message as it was decoded; `at` event time, ns, `key` canonical JSON of all the topic's labels."""
+
+    at: int
+    stream: str
+    key: str
+    values: dict[str, Value]
+
+
+_NUMBERS = "SELECT at, stream, key, field, value FROM samples WHERE at > ? AND at <= ?"
+_WORDS = "SELECT at, stream, key, field, value FROM words WHERE at > ? AND at <= ?"
 
 
 class HistoryView:
@@ -77,6 +92,25 @@ class HistoryView:
             limit,
         )
         return [(at, value) for at, value in reversed(rows)]
+
+    async def readings(self, after: int, upto: int) -> list[StoredReading]:
+        """What was measured after an instant and up to another (event time, ns), in that order.
+
+        A message of which no value could be used is not there, nor are values that were missing.
+        """
+        grouped: dict[tuple[int, str, str], dict[str, Value]] = {}
+        for at, stream, key, field, value in await self._rows(_NUMBERS, after, upto):
+            grouped.setdefault((at, stream, key), {})[field] = value
+        for at, stream, key, field, text in await self._rows(_WORDS, after, upto):
+            grouped.setdefault((at, stream, key), {})[field] = _word(text, self.path)
+        return [StoredReading(at, stream, key, values) for (at, stream, key), values in sorted(grouped.items())]
+
+    async def span(self) -> tuple[int, int] | None:
+        """Event times (ns) of the oldest and the newest sample; None if there is none."""
+        rows = await self._rows("SELECT min(at), max(at) FROM samples")
+        rows += await self._rows("SELECT min(at), max(at) FROM words")
+        found = [(first, last) for first, last in rows if first is not None]
+        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
 
     async def streams(self) -> list[str]:
         """Names of the streams that anything arrived on."""
@@ -142,3 +176,10 @@ def _reading(text: str, path: Path) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise StateError(f"the history {path} holds a reading that is no JSON object: {error}") from error
+
+
+def _word(text: str, path: Path) -> str | bool:
+    try:
+        return msgspec.json.decode(text, type=str | bool)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"the history {path} holds a value that is no text or flag: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from iotrules.model.evidence import Node, Place, Progress, Samples
 from iotrules.model.expression import Truth, Value
 from iotrules.model.inputs import FunctionUsage
 from iotrules.model.rules import Severity
@@ -47,12 +48,22 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why: the condition as written, its truth, the values it read, and the sample that decided."""
+    """Why: the condition as written, its truth, the values it read, and the sample that decided; all of it bounded.
+
+    `tree` is the condition with the value of each part, `clear` that of what ends the alert, `progress` the timer's.
+    `meaning` is the hash of the rule that decided, `place` where it stood, with its lines.
+    """
 
     condition: str
     truth: Truth
     values: tuple[tuple[str, Value | None], ...]
     sample_time: int | None
+    tree: Node | None = None
+    clear: Node | None = None
+    samples: tuple[Samples, ...] = ()
+    progress: Progress | None = None
+    meaning: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

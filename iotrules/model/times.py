@@ -11,6 +11,11 @@ DAY = 24 * HOUR
 _UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND))
 
 
+def rough_words(nanoseconds: int) -> str:
+    """Like `duration_words`, to whole seconds from a minute up: for telling, not for reading back."""
+    return duration_words(nanoseconds // SECOND * SECOND if nanoseconds >= MINUTE else nanoseconds)
+
+
 def duration_words(nanoseconds: int) -> str:
     """`2m30s`, `500ms`, `0s`: the shortest spelling that the language reads back; finer than 1 ms is rounded."""
     rest = round(abs(nanoseconds) / MILLISECOND) * MILLISECOND

@@ -21,6 +21,7 @@ from iotrules.engine.state import Remembered
 from iotrules.model.decisions import Decision, Key, LedgerChange, Reading
 from iotrules.model.errors import StateError, UnavailableError
 from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Started, Tick
+from iotrules.model.rules import RuleSet
 from iotrules.model.times import SECOND
 from iotrules.ports import (
     AckToken,
@@ -84,6 +85,7 @@ class Runtime:
         self._alive: int | None = None
         self._alive_noted = 0
         self._journaled = 0
+        self._wanted: tuple[Reload, asyncio.Future[tuple[RuleSet, RuleSet]]] | None = None
         self._stop_asked = asyncio.Event()
         self._loose: Counter[tuple[str, str]] = Counter()
         self._readings: list[Reading] = []
@@ -109,6 +111,15 @@ class Runtime:
     async def ask(self, value: Input) -> Decision:
         """Decide on an input that a person has made; returns once it is durable, with all that it caused."""
         return await self._inbox.ask(value)
+
+    async def reload(self, files: Reload) -> tuple[RuleSet, RuleSet]:
+        """Use other rule files, which are known to load; returns once that is durable, with the rules before and after.
+
+        One at a time: the caller waits for the one before.
+        """
+        self._wanted = (files, asyncio.get_running_loop().create_future())
+        self._inbox.wake()
+        return await self._wanted[1]
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Recover, connect, and go round until `stop`. StateError or ConfigError if that can't go on."""
@@ -179,6 +190,8 @@ class Runtime:
             await self._carry_through(work, now)
         if now >= self._alive_noted + ALIVE_EVERY * SECOND:
             await self._note_alive()
+        if self._wanted is not None:
+            await self._change_rules(*self._wanted)
 
     def _patience(self) -> float:
         """Seconds until the engine wants to be woken, or the wait for the backlog's end is over."""
@@ -302,6 +315,18 @@ class Runtime:
     async def _use_rules(self) -> None:
         if self._engine.files != self._files:
             await self._carry_through(Work(inputs=[self._files]), self._clock.now())
+
+    async def _change_rules(self, files: Reload, done: asyncio.Future[tuple[RuleSet, RuleSet]]) -> None:
+        self._wanted = None
+        self._files, before, filters = files, self._engine.rules, self._filters()
+        await self._use_rules()
+        if self._filters() != filters:
+            try:
+                await self._transport.resubscribe(self._filters())
+            except UnavailableError as error:
+                log.error("the broker refuses a subscription of the new rules", reason=str(error))
+        if not done.done():
+            done.set_result((before, self._engine.rules))
 
     def _filters(self) -> list[str]:
         rules = self._engine.rules

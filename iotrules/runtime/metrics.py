@@ -6,6 +6,7 @@ House rule: labels come from closed sets (rules, functions, reasons, states), ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -49,6 +50,7 @@ class EngineMetrics:
         self._alert_lag = self._histogram(
             "event_to_alert_seconds", "From the deciding sample's event time to the firing.", LATENCY_BUCKETS
         )
+        self._reloads = counter("rule_reloads", "Changed rule files, taken or refused.", ["outcome"])
         self._undelivered = gauge("queue_depth", "Effects in the ledger that are not settled.", [])
         self._active_alerts: dict[tuple[str, str], tuple[str, str]] = {}
         Info("iotrules_build", "The running program.", registry=self.registry).info({"version": __version__})
@@ -56,6 +58,8 @@ class EngineMetrics:
     def know(self, rules: RuleSet, functions: frozenset[str]) -> None:
         """Make the known series exist at 0, so that rates over them do from the first scrape."""
         self._received.labels("mqtt")
+        for outcome in ("applied", "unchanged", "refused"):
+            self._reloads.labels(outcome)
         for stream in rules.streams:
             self._applied.labels(stream)
         for reason in ("duplicate", "late"):
@@ -76,6 +80,10 @@ class EngineMetrics:
                 self._invocations.labels(function, outcome)
         for status in CommandState:
             self._commands.labels(status.value)
+
+    def reloaded(self, outcome: Literal["applied", "unchanged", "refused"]) -> None:
+        """Rule files were read again while running."""
+        self._reloads.labels(outcome).inc()
 
     def serve(self, host: str, port: int) -> int:
         """Answer `/metrics` on a thread; the port in use is returned. OSError if it is taken."""

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
+from msgspec import to_builtins
+
 from iotrules.language import thresholds
 from iotrules.model.decisions import (
     CommandChange,
@@ -124,6 +126,12 @@ def _transition_row(entry: Entry, change: Transition) -> Row:
         "truth": change.evidence.truth,
         "values": dict(change.evidence.values),
         "sample_time": change.evidence.sample_time,
+        "tree": to_builtins(change.evidence.tree),
+        "clear": to_builtins(change.evidence.clear),
+        "samples": to_builtins(change.evidence.samples),
+        "progress": to_builtins(change.evidence.progress),
+        "meaning": change.evidence.meaning,
+        "place": to_builtins(change.evidence.place),
     }
     return (
         change.rule, change.key.text, change.number, change.episode, entry.sequence, change.before.value,

@@ -41,7 +41,8 @@ CREATE TABLE transitions (
     before TEXT NOT NULL, after TEXT NOT NULL, severity TEXT NOT NULL,
     at INTEGER NOT NULL, decided INTEGER NOT NULL,
     reason TEXT NOT NULL, summary TEXT NOT NULL,
-    evidence TEXT NOT NULL,           -- JSON {"condition", "truth", "values": {name: value}, "sample_time"}
+    evidence TEXT NOT NULL,           -- JSON {"condition", "truth", "values": {name: value}, "sample_time"}; of later
+                                      -- versions also "tree", "clear", "samples", "progress", "meaning", "place"
     muted TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (rule, key, number)
 ) WITHOUT ROWID;

@@ -11,7 +11,6 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from iotrules.model.rules import RuleSet
 from iotrules.ports import Entry, LedgerRow, Recovered
 from iotrules.stores.migrations import VERSION, can_migrate, migration
 from iotrules.stores.rows import EntryRows, rule_rows
+from iotrules.stores.seals import link, seal
 
 _PASSING = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -87,7 +87,7 @@ class SqliteStore:
             chain = self._hash
             for entry in entries:
                 body = encode_input(entry.value)
-                chain = _link(chain, entry.sequence, entry.now, body)
+                chain = link(chain, entry.sequence, entry.now, body)
                 await connection.execute(
                     "INSERT INTO journal VALUES (?, ?, ?, ?)", (entry.sequence, entry.now, body, chain)
                 )
@@ -100,7 +100,7 @@ class SqliteStore:
 
     async def _snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
         gone = [(name,) for name, body in parts.items() if body is None]
-        kept = [(name, body, _seal(name, body)) for name, body in parts.items() if body is not None]
+        kept = [(name, body, seal(name, body)) for name, body in parts.items() if body is not None]
         async with self._transaction() as connection:
             await connection.executemany("DELETE FROM snapshot WHERE part = ?", gone)
             await connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", kept)
@@ -216,7 +216,7 @@ class SqliteStore:
         parts: dict[str, bytes] = {}
         async with connection.execute("SELECT part, body, hash FROM snapshot") as cursor:
             async for name, body, stored in cursor:
-                if _seal(name, body) != stored:
+                if seal(name, body) != stored:
                     raise StateError(
                         f"store {self._path}: the snapshot is damaged at part {name}: "
                         "it is not what was written; restore a copy, or begin with another store"
@@ -231,7 +231,7 @@ class SqliteStore:
         query = "SELECT sequence, now, body, hash FROM journal WHERE sequence > ? ORDER BY sequence"
         async with connection.execute(query, (after,)) as cursor:
             async for sequence, now, body, stored in cursor:
-                self._hash = _link(self._hash, sequence, now, body)
+                self._hash = link(self._hash, sequence, now, body)
                 if sequence != expected or self._hash != stored:
                     raise StateError(
                         f"store {self._path}: the journal is damaged at sequence {expected}: "
@@ -271,17 +271,6 @@ class SqliteStore:
                 except BaseException:
                     await connection.rollback()  # nothing, if SQLite has done it already
                     raise
-
-
-def _link(before: bytes, sequence: int, now: int, body: bytes) -> bytes:
-    """The hash of a journal row: over the one before and all of its own."""
-    head = int.to_bytes(sequence, 8, "big") + int.to_bytes(now, 8, "big", signed=True)  # TypeError for what is no int
-    return blake2b(before + head + body, digest_size=16).digest()
-
-
-def _seal(name: str, body: bytes) -> bytes:
-    """The hash of a snapshot part."""
-    return blake2b(name.encode() + b"\0" + body, digest_size=16).digest()
 
 
 @contextmanager

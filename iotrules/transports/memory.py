@@ -134,6 +134,12 @@ class MemoryTransport:
         self.failure = None
         self._connect(clean=not self._persistent)
 
+    async def resubscribe(self, filters: Sequence[str]) -> None:
+        """Have exactly these filters from now on."""
+        self._filters = tuple(filters)
+        if self._session is not None:
+            self._session.filters = self._filters
+
     def acknowledge(self, tokens: Sequence[AckToken]) -> None:
         """Acknowledge; tokens of an earlier connection are skipped."""
         if self._session is None:

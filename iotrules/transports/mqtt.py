@@ -61,6 +61,8 @@ class MqttTransport:
         self._under_way: dict[int, _Publication] = {}
         self._supervisor: asyncio.Task[None] | None = None
         self._attempt = 0
+        self._settled = True
+        self._gone: set[str] = set()
         self.generation = 0
         self.failure: str | None = None
 
@@ -80,6 +82,24 @@ class MqttTransport:
         if self._connection is not None:
             self._connection.unsubscribe(dropped)
         self._supervisor = asyncio.create_task(self._supervise(), name=f"mqtt {self._settings.client_id}")
+
+    async def resubscribe(self, filters: Sequence[str]) -> None:
+        """Have exactly these filters from now on; the broker is asked for what is new, and told of what is gone.
+
+        ConfigError: not topic filters. UnavailableError: the broker says no.
+        """
+        self._gone = (self._gone | set(self._filters)) - set(filters)
+        self._filters = tuple(filters)
+        self._settled = False  # a session that the broker kept for us has the filters of before
+        connection = self._connection
+        if connection is None or not self._ready:
+            return
+        try:
+            await self._settle_subscriptions(connection)
+        except UnavailableError:
+            if not connection.closed.done():  # else the next connection asks for them
+                self._settled = True  # the broker has answered; asking it again and again would keep us away
+                raise
 
     def acknowledge(self, tokens: Sequence[AckToken]) -> None:
         """Acknowledge in the order given; tokens of an earlier connection are skipped: the broker resends."""
@@ -129,13 +149,19 @@ class MqttTransport:
         try:
             opened = await connection.open()
             self.generation += 1
-            if subscribe_always or not opened.session_present:
-                await connection.subscribe(self._filters)
+            if subscribe_always or not self._settled or not opened.session_present:
+                await self._settle_subscriptions(connection)
         except BaseException:
             self._drop_connection()
             connection.close()
             raise
         self._begin(opened)
+
+    async def _settle_subscriptions(self, connection: Connection) -> None:
+        connection.unsubscribe(sorted(self._gone))
+        await connection.subscribe(self._filters)
+        self._settled = True
+        self._gone.clear()
 
     def _begin(self, opened: Opened) -> None:
         self._window = opened.window

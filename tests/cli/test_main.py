@@ -11,7 +11,8 @@ import pytest
 from tests.end_to_end.processes import environment
 
 COMMANDS = (
-    "alerts", "broker", "check", "dashboard", "demo", "init", "lint", "run", "schema", "sim", "test",
+    "alerts", "broker", "check", "dashboard", "demo", "init", "lint", "plan", "run", "schema", "sim", "test",
+    "why",
 )  # fmt: skip
 
 

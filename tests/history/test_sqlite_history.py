@@ -177,3 +177,41 @@ async def test_a_reader_in_between_disturbs_nothing(path: Path, history: SqliteH
         await history.append(_temps(1, start=2))
         assert reader.execute("SELECT count(*) FROM samples").fetchone() == (1,)
     assert _samples(path) == [1, 2]
+
+
+async def test_readings_come_back_whole_by_event_time_with_texts_and_flags(path: Path) -> None:
+    history = SqliteHistory(path)
+    later = _reading(2, temp=2.0, fan="running", door=True)
+    await history.append([later, _reading(1, key=B2, temp=1.0, fan=None), _reading(3, fan="stopped")])
+    await history.close()
+    async with HistoryView(path) as view:
+        found = await view.readings(0, 2 * SECOND)
+        assert [(one.at // SECOND, one.key == B2.text, one.values) for one in found] == [
+            (1, True, {"temp": 1.0}), (2, False, {"temp": 2.0, "fan": "running", "door": True}),
+        ]  # fmt: skip
+        assert await view.span() == (SECOND, 3 * SECOND)
+
+
+async def test_texts_are_bounded_as_numbers_are(path: Path) -> None:
+    history = SqliteHistory(path, max_samples=100)
+    await history.append([_reading(n, fan="running") for n in range(TRIM_EVERY)])
+    await history.close()
+    async with HistoryView(path) as view:
+        kept = await view.readings(-1, TRIM_EVERY * SECOND)
+    assert 0 < len(kept) <= 100
+    assert kept[-1].at == (TRIM_EVERY - 1) * SECOND
+
+
+async def test_a_history_of_before_texts_were_kept_takes_them_from_now_on(path: Path) -> None:
+    history = SqliteHistory(path)
+    await history.append([_reading(1, temp=1.0)])
+    await history.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE words")
+    async with HistoryView(path) as view:
+        assert [one.values for one in await view.readings(0, 9 * SECOND)] == [{"temp": 1.0}]
+    history = SqliteHistory(path)
+    await history.append([_reading(2, fan="running")])
+    await history.close()
+    async with HistoryView(path) as view:
+        assert [one.values for one in await view.readings(0, 9 * SECOND)] == [{"temp": 1.0}, {"fan": "running"}]

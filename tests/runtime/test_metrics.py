@@ -43,6 +43,7 @@ EXPECTED = {
     "iotrules_commit_seconds": set(),
     "iotrules_event_to_alert_seconds": set(),
     "iotrules_queue_depth": set(),
+    "iotrules_rule_reloads_total": {"outcome"},
     "iotrules_build_info": {"version"},
 }
 

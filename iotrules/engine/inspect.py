@@ -1,0 +1,160 @@
+"""The engine's state, read for people: what a condition sees, why a value is unknown, which keys there are.
+
+House rule: nothing here changes the state; a change of how it is laid out changes this module and no reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from iotrules.engine.buffers import buffer_of
+from iotrules.engine.conditions import scope_of
+from iotrules.engine.drift import Drift
+from iotrules.engine.evaluate import Scope
+from iotrules.engine.explain import shown
+from iotrules.engine.explain_tree import WhyUnknown, cut
+from iotrules.engine.plan import CompiledRule
+from iotrules.engine.state import State
+from iotrules.engine.tracks import Track
+from iotrules.engine.windows import SampleWindow
+from iotrules.model.decisions import AlertState, Key
+from iotrules.model.evidence import Place, Samples
+from iotrules.model.expression import Expression, FieldRef, Lag, Statistic, Window, WindowKind, fields, windows
+from iotrules.model.rules import Rule, Severity
+from iotrules.model.times import rough_words
+
+SAMPLES_SHOWN = 5
+SERIES_SHOWN = 8
+LINES_SHOWN = 40
+LINE_SHOWN = 160
+
+_PAIR = frozenset({Statistic.DELTA, Statistic.CHANGED})
+
+
+def scope_at(compiled: CompiledRule, track: Track, at: int) -> Scope:
+    """What a condition sees at event time `at`; values that are stale it does not see."""
+    return scope_of(track, at, is_stale(compiled, track, at))
+
+
+def is_stale(compiled: CompiledRule, track: Track, at: int) -> bool:
+    """Has the key been silent for longer than does not break a hold?"""
+    gap = track.max_gap(compiled.stream.interval)
+    return gap is not None and at - track.clock > gap
+
+
+def why_unknown(compiled: CompiledRule, track: Track, at: int, faults: Mapping[str, str]) -> WhyUnknown:
+    """Reasons for unknown values. `faults`: field → what was wrong with its value in the newest message."""
+
+    def reason(node: Expression) -> str:
+        match node:
+            case FieldRef(name):
+                return _field_unknown(name, compiled, track, at, faults)
+            case Window():
+                return _window_unknown(node, compiled, track, at)
+        return ""
+
+    return reason
+
+
+def _field_unknown(name: str, compiled: CompiledRule, track: Track, at: int, faults: Mapping[str, str]) -> str:
+    if not track.sampled:
+        return "there was no message yet"
+    if is_stale(compiled, track, at) and track.values.get(name) is not None:
+        return f"{shown(track.values[name])} is stale, it came {rough_words(at - track.clock)} before"
+    fault = faults.get(name)
+    return f"bad value in the newest message: {fault}" if fault else "missing in the newest message"
+
+
+def _window_unknown(node: Window, compiled: CompiledRule, track: Track, at: int) -> str:
+    window = _window(node, track)
+    if window is None:
+        return ""
+    if isinstance(window, Drift):
+        return "it is still being learned what is usual"
+    least = node.kind.steps + 1 if isinstance(node.kind, Lag) else 2 if node.kind in _PAIR else node.min_samples
+    count = window.value(WindowKind.COUNT, at, 0)
+    if count is None:
+        return "the window had more samples than it keeps"
+    if count < max(least, 1):
+        return f"has {count:g} of {max(least, 1)} samples"
+    if isinstance(node.kind, Lag) or node.kind in _PAIR:
+        return "missing in the newest message"
+    return f"can't be told from its {count:g} samples"
+
+
+def samples_read(track: Track, node: Expression) -> tuple[Samples, ...]:
+    """The newest samples of the windows and fields that a condition reads."""
+    kept = {buffer.name: one for buffer, one in zip(track.buffers, track.windows, strict=True)}
+    names = dict.fromkeys(buffer_of(window).name for window in windows(node))
+    series = [_samples(name, one) for name in names if isinstance(one := kept.get(name), SampleWindow)]
+    plain = [name for name in sorted(fields(node)) if track.values.get(name) is not None]
+    newest = [Samples(name, 1, ((track.clock, _short(track.values[name])),)) for name in plain]
+    return tuple((newest + [one for one in series if one.count])[:SERIES_SHOWN])
+
+
+def _window(node: Window, track: Track) -> SampleWindow | Drift | None:
+    place = None if track.plan is None else track.plan.places.get(node)
+    return None if place is None or place >= len(track.windows) else track.windows[place]
+
+
+def _samples(name: str, window: SampleWindow) -> Samples:
+    return Samples(cut(name), len(window), tuple((at, _short(value)) for at, value in window.tail(SAMPLES_SHOWN)))
+
+
+def _short(value: float | str | bool | None) -> float | str | bool:
+    return cut(value) if isinstance(value, str) else False if value is None else value
+
+
+def place_of(state: State, rule: Rule) -> Place:
+    """Where a rule stands in the files in use, with its lines."""
+    where = rule.location
+    return Place(where.file, where.line, _lines(state.files.files.get(where.file, ""), where.line))
+
+
+@lru_cache(maxsize=1024)
+def _lines(text: str, line: int) -> tuple[str, ...]:
+    """The lines of the entry that begins at `line`: all that are indented deeper, without blank ones at the end."""
+    lines = text.split("\n", line - 1 + LINES_SHOWN)[line - 1 : line - 1 + LINES_SHOWN]
+    if not lines:
+        return ()
+    depth = _indent(lines[0])
+    end = next((n for n, one in enumerate(lines) if n and one.strip() and _indent(one) <= depth), len(lines))
+    found = [_printable(one[depth:])[:LINE_SHOWN].rstrip() for one in lines[:end]]
+    while found and not found[-1]:
+        found.pop()
+    return tuple(found)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def keys_of(state: State, rule: Rule) -> list[Key]:
+    """The keys that the rule has seen a message of, in no order."""
+    return [key for (stream, by, key) in state.tracks if (stream, by) == (rule.stream, rule.by)]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One rule and key: the alert's state, and whether a timer of it runs that an edit would begin anew."""
+
+    rule: str
+    key: Key
+    state: AlertState
+    severity: Severity
+    running: bool
+
+
+def standings(state: State) -> list[Standing]:
+    """Every rule and key of which something is remembered, by rule and key."""
+    found = [
+        Standing(rule, key, one.alert, Severity(one.severity), any(rung.hold.since is not None for rung in one.rungs))
+        for (rule, key), one in state.rules.items()
+    ]
+    return sorted(found, key=lambda one: (one.rule, one.key.text))

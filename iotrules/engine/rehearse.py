@@ -1,0 +1,18 @@
+"""What rules would decide if each key's newest values had just come: for a copy of an engine, never for a running one.
+
+House rule: it goes through the same door as a sample, so that it can't differ from what the engine would do.
+"""
+
+from __future__ import annotations
+
+from iotrules.engine.alerts import on_sample
+from iotrules.engine.moment import Moment
+from iotrules.model.rules import Absence
+
+
+def look_again(rules: frozenset[str], moment: Moment) -> None:
+    """Let these rules look at every key's newest values. Silence is no value, so rules about it are left out."""
+    for track in list(moment.state.tracks.values()):
+        for compiled in track.plan.rules if track.plan and track.sampled else ():
+            if compiled.rule.name in rules and not isinstance(compiled.rule.body, Absence):
+                on_sample(compiled, track, moment)

@@ -1,0 +1,72 @@
+"""The answer to `why`: how one rule sees one key at one instant. Times and durations are ns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iotrules.model.decisions import AlertState, Key
+from iotrules.model.evidence import Node, Place, Progress, Samples
+from iotrules.model.expression import Value
+from iotrules.model.rules import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class ClearExplained:
+    """What ends an alert or a level: that `tree` is `wanted`. Where no clear is given `text` is empty, and it is the
+    condition that has to be false.
+    """
+
+    text: str
+    tree: Node
+    wanted: bool
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class LevelExplained:
+    """A level of a rule; a plain condition is one."""
+
+    severity: Severity
+    condition: str
+    tree: Node
+    hold: Progress
+    latched: bool
+    clear: ClearExplained
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Of a rule with `absent`. `expected`: is the key still one that should report?"""
+
+    progress: Progress
+    expected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`at` is the key's event time at `now`, `newest` that of its newest sample; None if there never was one.
+
+    `gap` is the longest silence that does not break a hold, None while it is not known. `known`: has a message of this
+    key ever been taken?
+    """
+
+    rule: str
+    key: Key
+    now: int
+    known: bool
+    state: AlertState
+    severity: Severity
+    episode: int
+    verdict: str
+    levels: tuple[LevelExplained, ...]
+    ending: ClearExplained | None
+    silence: Silence | None
+    at: int | None
+    newest: int | None
+    gap: int | None
+    stale: bool
+    values: tuple[tuple[str, Value | None], ...]
+    samples: tuple[Samples, ...]
+    notes: tuple[str, ...]
+    meaning: str
+    place: Place

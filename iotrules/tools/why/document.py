@@ -1,0 +1,93 @@
+"""An answer for programs: JSON with ISO 8601 instants, and durations in seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import to_builtins
+
+from iotrules.model.evidence import Progress
+from iotrules.model.explanation import ClearExplained, Explanation, LevelExplained
+from iotrules.model.times import SECOND
+from iotrules.stores.views import TransitionRow
+from iotrules.tools.instants import instant_text
+from iotrules.tools.why.asking import Answer
+
+JSON_VERSION = 1
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """The answer as a JSON object; `explanation` is null where only the stored transitions are left."""
+    return {
+        "version": JSON_VERSION,
+        "rule": answer.rule,
+        "key": dict(answer.key.labels),
+        "at": instant_text(answer.at),
+        "explanation": None if answer.explanation is None else _explanation(answer.explanation),
+        "changes": [_change(change) for change in answer.changes],
+        "remarks": list(answer.remarks),
+        "near": [dict(key.labels) for key in answer.near],
+    }
+
+
+def _explanation(told: Explanation) -> dict[str, Any]:
+    return {
+        "known": told.known,
+        "state": told.state.value,
+        "severity": told.severity.word,
+        "episode": told.episode,
+        "verdict": told.verdict,
+        "levels": [_level(level) for level in told.levels],
+        "ending": None if told.ending is None else _clear(told.ending),
+        "silence": told.silence and {"progress": _progress(told.silence.progress), "expected": told.silence.expected},
+        "newest": None if told.newest is None else instant_text(told.newest),
+        "age_seconds": None if told.newest is None or told.at is None else (told.at - told.newest) / SECOND,
+        "gap_seconds": None if told.gap is None else told.gap / SECOND,
+        "stale": told.stale,
+        "values": dict(told.values),
+        "samples": [_samples(one.name, one.count, one.newest) for one in told.samples],
+        "notes": list(told.notes),
+        "meaning": told.meaning,
+        "place": to_builtins(told.place),
+    }
+
+
+def _level(level: LevelExplained) -> dict[str, Any]:
+    return {
+        "severity": level.severity.word,
+        "condition": level.condition,
+        "truth": level.tree.value,
+        "tree": to_builtins(level.tree),
+        "hold": _progress(level.hold),
+        "latched": level.latched,
+        "clear": _clear(level.clear),
+    }
+
+
+def _clear(clear: ClearExplained) -> dict[str, Any]:
+    """`wanted`: the truth that the tree must have."""
+    tree = to_builtins(clear.tree)
+    return {"condition": clear.text, "tree": tree, "wanted": clear.wanted, "hold": _progress(clear.progress)}
+
+
+def _progress(progress: Progress) -> dict[str, Any]:
+    wanted = None if progress.wanted is None else progress.wanted / SECOND
+    return {"held_seconds": progress.held / SECOND, "wanted_seconds": wanted, "frozen": progress.frozen}
+
+
+def _samples(name: str, count: int, newest: tuple[tuple[int, Any], ...]) -> dict[str, Any]:
+    return {"name": name, "count": count, "newest": [[instant_text(at), value] for at, value in newest]}
+
+
+def _change(change: TransitionRow) -> dict[str, Any]:
+    return {
+        "before": change.before,
+        "after": change.after,
+        "severity": change.severity,
+        "episode": change.episode,
+        "at": instant_text(change.at),
+        "decided": instant_text(change.decided),
+        "reason": change.reason,
+        "summary": change.summary,
+        "evidence": change.evidence,
+    }

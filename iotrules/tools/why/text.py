@@ -1,0 +1,138 @@
+"""An answer for people: what is, what is lacking, and what happened before. One line a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from iotrules.engine.explain import shown
+from iotrules.model.evidence import Node, Progress, Samples
+from iotrules.model.explanation import ClearExplained, Explanation
+from iotrules.model.times import duration_words, rough_words
+from iotrules.stores.views import TransitionRow
+from iotrules.tools.instants import clock_words
+from iotrules.tools.why.asking import CHANGES_SHOWN, Answer
+
+_MARKS = {True: "✔", False: "✘", None: "?"}
+
+
+def lines(answer: Answer) -> list[str]:
+    """The text, line by line."""
+    return [line.rstrip() for line in _lines(answer)]
+
+
+def _lines(answer: Answer) -> Iterator[str]:
+    told = answer.explanation
+    state = told.state.value if told else answer.changes[0].after if answer.changes else "inactive"
+    severity = f" ({told.severity.word})" if told and told.state.value in ("pending", "firing") else ""
+    head = f"{answer.rule} for {answer.key or '(all)'}: {state}{severity}"
+    yield f"{head}, as of {clock_words(answer.at, answer.at)}"
+    if told:
+        yield f"  {told.verdict}"
+    yield from (f"  note: {remark}" for remark in answer.remarks)
+    if answer.near:
+        yield f"  known keys like it: {'; '.join(str(key) for key in answer.near)}"
+    if told:
+        yield from _condition(told)
+        yield from _newest(told, answer.at)
+        yield from (f"  note: {note}" for note in told.notes)
+    yield from _changes(answer)
+    if told:
+        yield from ("", f"{told.place.file}:{told.place.line} (meaning {told.meaning})")
+        yield from (f"  {line}" for line in told.place.text)
+
+
+def _condition(told: Explanation) -> Iterator[str]:
+    if told.silence:
+        yield from ("", f"silence: {_progress(told.silence.progress)}")
+    for level in told.levels:
+        yield from ("", f"{level.severity.word}: {level.condition}")
+        yield from _tree(level.tree, 1)
+        latched = "this level is latched" if level.latched else _hold(level.hold)
+        yield f"  for: {latched}"
+        yield from _clear(level.clear)
+    if told.ending:
+        yield from ("", "end of the alert")
+        yield from _clear(told.ending)
+
+
+def _hold(hold: Progress) -> str:
+    if not hold.held and hold.wanted:
+        return f"not running, needs {duration_words(hold.wanted)}"
+    return "needs no time" if hold.wanted == 0 else _progress(hold)
+
+
+def _progress(progress: Progress) -> str:
+    wanted = "a time that is not known yet" if progress.wanted is None else duration_words(progress.wanted)
+    return f"{rough_words(progress.held)} of {wanted}{', standing still' if progress.frozen else ''}"
+
+
+def _clear(clear: ClearExplained) -> Iterator[str]:
+    """Nothing where it is simply that the condition is false."""
+    hold = "" if clear.progress.wanted == 0 else f", for: {_hold(clear.progress)}"
+    if clear.text:
+        yield f"  clear: {clear.text}{hold}"
+        yield from _tree(clear.tree, 2)
+    elif hold:
+        yield f"  clear: the condition is false{hold}"
+
+
+def _tree(node: Node, depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    if node.kind == "value":
+        return
+    mark = _MARKS[node.value if isinstance(node.value, bool) else None]
+    yield f"{indent}{mark} {node.words or node.text}"
+    for part in node.parts:
+        yield from _tree(part, depth + 1)
+
+
+def _newest(told: Explanation, now: int) -> Iterator[str]:
+    if told.at is None or told.newest is None:
+        return
+    age = told.at - told.newest
+    allowed = "" if told.gap is None else f"; a hold outlasts silences up to {duration_words(told.gap)}"
+    stale = ", stale" if told.stale else ""
+    yield ""
+    yield f"newest message: {clock_words(told.newest, now)}, {rough_words(age)} before{stale}{allowed}"
+    yield "  " + ", ".join(f"{name} {'(missing)' if value is None else shown(value)}" for name, value in told.values)
+    for one in told.samples:
+        if one.count > 1 or "," in one.name:
+            yield f"  {_samples(one)}"
+
+
+def _samples(one: Samples) -> str:
+    newest = " ".join(shown(value) for _, value in one.newest)
+    return f"{one.name}: {one.count} samples, … {newest}"
+
+
+def _changes(answer: Answer) -> Iterator[str]:
+    yield ""
+    if not answer.changes:
+        yield "it has never changed its state, as far as is kept"
+        return
+    yield "its changes, newest first"
+    shown_ = answer.changes[:CHANGES_SHOWN]
+    earlier = {change.number: before for change, before in pairwise(answer.changes)}
+    for change in shown_:
+        yield f"  {_change(change, earlier.get(change.number), answer.at)}"
+    if len(answer.changes) > CHANGES_SHOWN:
+        yield "  …"
+
+
+def _change(change: TransitionRow, before: TransitionRow | None, now: int) -> str:
+    words = f"{clock_words(change.at, now)}  {change.before} → {change.after}  {change.reason}"
+    sample = change.evidence.get("sample_time")
+    by = f"; by the sample of {clock_words(sample, now)}" if isinstance(sample, int) and sample == change.at else ""
+    if change.before == "pending" and change.after == "inactive":
+        return words + by + dropped_after(change, before)
+    return words + by
+
+
+def dropped_after(change: TransitionRow, before: TransitionRow | None) -> str:
+    """How long a hold had run that was broken, and what it needed."""
+    if before is None or before.after != "pending":
+        return ""
+    wanted = (before.evidence.get("progress") or {}).get("wanted")
+    of = f" of {duration_words(wanted)}" if isinstance(wanted, int) else ""
+    return f"; dropped after {rough_words(max(0, change.at - before.at))}{of}"
