@@ -31,11 +31,15 @@ def split_by_comma(parts: Sequence[tuple[Scalar, Scalar | None]]) -> tuple[Scala
 
     `parts` are neighbours in one flow collection: what comes last in one entry, what comes first in the next.
     """
-    for part, following in parts:
+    for index, (part, following) in enumerate(parts):
         opened = part.style == "plain" and part.text.count("(") > part.text.count(")")
-        if opened and following is not None and following.style == "plain" and ")" in following.text:
+        if opened and following is not None and any(_closes(behind) for _, behind in parts[index:]):
             return part, f"{quoted(part.text)} is cut here: inside {{}} and [] a comma ends the value"
     return None
+
+
+def _closes(scalar: Scalar | None) -> bool:
+    return scalar is not None and scalar.style == "plain" and ")" in scalar.text
 
 
 def neighbours(entries: Sequence[tuple[Scalar, Node]]) -> list[tuple[Scalar, Scalar | None]]:

@@ -75,6 +75,7 @@ def test_clear_overlaps_raise(when: str, clear: str) -> None:
         ("door", "not door"),
         ("lower(label) == 'a'", "lower(label) == 'b'"),
         ("label == 'a'", "label != 'a'"),
+        ("power > 1 and value < 0.7 * load", "power > 1 and value > 0.8 * load"),
     ],
 )
 def test_clear_beyond_the_line_is_fine(when: str, clear: str) -> None:

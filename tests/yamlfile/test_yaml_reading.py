@@ -92,6 +92,7 @@ def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
         ('a: "x\\0"', "U+0000", "remove it"),
         ("a:\n\t- b", "cannot start any token", "no tabs"),
         ('{when: avg(temp, 10m) > 3, for: 2m}', '"avg(temp" is cut here', "quotes"),
+        ("{when: avg(temp, 10m, min_samples=5) > 3}", '"avg(temp" is cut here', "quotes"),
         ("[max(a, b) > 3]", '"max(a" is cut here', "quotes"),
         ("summary: {device} is hot", "not valid YAML", "begins with { is a mapping"),
         ("when: > 85", "not valid YAML", "begins with > is folded text"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import product
 
@@ -13,6 +14,8 @@ from iotrules.language.linting.values import described, shown
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import And, Comparison, Expression, Membership, Not, Or, children, fields, windows
 from iotrules.model.rules import NO_HOLD
+
+_WORD = re.compile(r"\w+")
 
 
 def condition_findings(subject: RuleSubject) -> Iterator[Finding]:
@@ -35,7 +38,7 @@ def _both_at_once(
 ) -> Iterator[Finding]:
     with suppress(TooManyCases):
         pairs = product(cases(when, view), cases(clear, view))
-        shared = next((at for one, other in pairs if (at := _shared(one, other))), None)
+        shared = next((at for one, other in pairs if (at := _shared(one, other, view))), None)
         if shared is None:
             return
         example = " and ".join(f"{name} at {shown(values)}" for name, values in shared.items())
@@ -44,10 +47,20 @@ def _both_at_once(
         yield subject.written.finding("L001", message, hint, *path)
 
 
-def _shared(one: Case, other: Case) -> Case:
-    """What the quantities that both cases speak of can be, if both cases can be at once."""
+def _shared(one: Case, other: Case, view: View) -> Case:
+    """What the quantities that both cases speak of can be, if both cases can be at once.
+
+    Nothing where each speaks of the same field in a way of its own (`a < 0.7 * b`, `a > 0.8 * b`): that may exclude it.
+    """
     joined = together(one, other) or {}
+    if _read(one.keys() - other.keys(), view) & _read(other.keys() - one.keys(), view):
+        return {}
     return {name: values for name, values in joined.items() if name in one and name in other}
+
+
+def _read(names: Iterable[str], view: View) -> set[str]:
+    """The fields that quantities of these names may read."""
+    return {word for name in names for word in _WORD.findall(name) if word in view.fields}
 
 
 def _flapping(subject: RuleSubject, raising: Raising) -> Iterator[Finding]:

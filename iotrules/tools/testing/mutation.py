@@ -12,11 +12,23 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, assert_never
 
 from iotrules.language import unparse
-from iotrules.model.expression import And, Comparison, Expression, Number, Or, children
+from iotrules.model.expression import (
+    And,
+    Clock,
+    Comparison,
+    Expression,
+    Function,
+    Number,
+    Or,
+    Statistic,
+    Window,
+    WindowKind,
+    children,
+)
 from iotrules.model.rules import NO_HOLD, Absence, Clear, Condition, Hold, Ladder, Rule
 from iotrules.model.sequences import EventPattern, Forbidden, Sequence
 from iotrules.model.times import duration_words
-from iotrules.tools.testing.cases import Equivalent, Suite
+from iotrules.tools.testing.cases import Case, Equivalent, Suite
 from iotrules.tools.testing.functions import LocalHandlers
 from iotrules.tools.testing.judging import judge
 from iotrules.tools.testing.world import play
@@ -27,10 +39,13 @@ Change: TypeAlias = tuple[tuple[str, ...], str, T]
 """Where in the rule file, what was changed, in words, and the result."""
 
 NUDGE = 0.05
-"""Share of a threshold; a threshold of 0 moves by 1."""
+"""Share of a threshold; a threshold of 0 moves by 1, one of whole numbers at least by 1."""
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 _FLIPPED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "!=", "!=": "=="}
+
+_COUNTS = frozenset({WindowKind.COUNT, Statistic.CHANGES, Statistic.TIMES, Statistic.STREAK})
+_ROUNDED = frozenset({"round", "floor", "ceil"})
 
 _PLACES = ("argument", "operand", "left", "right", "operands", "choices", "arguments")
 """The names under which nodes hold their children, in reading order."""
@@ -71,8 +86,10 @@ class MutationReport:
 
 def mutate(suite: Suite, handlers: LocalHandlers) -> MutationReport:
     """Play the suite's cases on every mutant of its own rules."""
-    mutants = [mutant for name in suite.own_rules for mutant in mutants_of(suite.rules.rules[name])]
-    unnoticed = [mutant for mutant in mutants if not _is_noticed(mutant, suite, handlers)]
+    own = [suite.rules.rules[name] for name in suite.own_rules]
+    mutants = [(mutant, cases) for rule in own for cases in [_cases_for(rule, suite)] for mutant in mutants_of(rule)]
+    made = [mutant for mutant, _ in mutants]
+    unnoticed = [mutant for mutant, cases in mutants if not _is_noticed(mutant, cases, suite, handlers)]
     declared = {one.change: one for one in suite.equivalent}
     root = parse(suite.texts[suite.rule_file], suite.rule_file)
     survivors = tuple(
@@ -80,8 +97,8 @@ def mutate(suite: Suite, handlers: LocalHandlers) -> MutationReport:
         for mutant in unnoticed
         if mutant.name not in declared
     )
-    wrong = tuple(_wrong(suite.equivalent, {one.name for one in mutants}, {one.name for one in unnoticed}))
-    return MutationReport(len(mutants), len(unnoticed) - len(survivors), survivors, wrong)
+    wrong = tuple(_wrong(suite.equivalent, {one.name for one in made}, {one.name for one in unnoticed}))
+    return MutationReport(len(made), len(unnoticed) - len(survivors), survivors, wrong)
 
 
 def _wrong(declared: AnySequence[Equivalent], made: set[str], unnoticed: set[str]) -> Iterator[tuple[Equivalent, str]]:
@@ -92,9 +109,23 @@ def _wrong(declared: AnySequence[Equivalent], made: set[str], unnoticed: set[str
             yield one, "this change is noticed by a case: it is not equivalent, remove the entry"
 
 
-def _is_noticed(mutant: Mutant, suite: Suite, handlers: LocalHandlers) -> bool:
+def _cases_for(rule: Rule, suite: Suite) -> list[Case]:
+    """The cases in which something comes for the rule to judge; those that expect something of it by name first."""
+    streams = {one.stream for one in rule.body.patterns} if isinstance(rule.body, Sequence) else {rule.stream}
+    topics = [suite.rules.streams[name].topic for name in streams]
+
+    def is_named(case: Case) -> bool:
+        return any(getattr(one, "rule", None) == rule.name for one in case.expected)
+
+    def reaches(case: Case) -> bool:
+        return any(topic.match(sent.topic) is not None for sent in case.sent for topic in topics)
+
+    return sorted((case for case in suite.cases if is_named(case) or reaches(case)), key=is_named, reverse=True)
+
+
+def _is_noticed(mutant: Mutant, cases: AnySequence[Case], suite: Suite, handlers: LocalHandlers) -> bool:
     rules = replace(suite.rules, rules=suite.rules.rules | {mutant.rule.name: mutant.rule})
-    return any(judge(case, play(case, rules, suite.texts, handlers), words=False) for case in suite.cases)
+    return any(judge(case, play(case, rules, suite.texts, handlers), words=False) for case in cases)
 
 
 def _line(root: Node, mutant: Mutant) -> int:
@@ -216,9 +247,30 @@ def _hold_words(hold: Hold) -> str:
 def _changed(node: Expression) -> Iterator[tuple[str, Expression]]:
     """The tree with one change somewhere in it, for every such change."""
     yield from _changed_here(node)
+    whole = isinstance(node, Comparison) and any(_is_whole(operand) for operand in node.operands)
     for index, child in enumerate(children(node)):
-        for said, changed in _changed(child):
+        for said, changed in _nudged(child, whole) if isinstance(child, Number) else _changed(child):
             yield said, _with_child(node, index, changed)
+
+
+def _is_whole(node: Expression) -> bool:
+    """Whether its values are whole numbers: hours, counts, what was rounded."""
+    if isinstance(node, Window):
+        return isinstance(node.kind, Clock) or node.kind in _COUNTS
+    return isinstance(node, Function) and node.name in _ROUNDED
+
+
+def _nudged(number: Number, whole: bool) -> Iterator[tuple[str, Number]]:
+    """A little more and a little less; beside whole numbers by a whole one, since less changes nothing there.
+
+    The text changes too: the engine shares a window between conditions that say the same.
+    """
+    step, words = (abs(number.value) * NUDGE, "5 %") if number.value else (1.0, "1")
+    if whole:
+        step = max(1.0, float(round(step)))
+        words = f"{step:g}"
+    for word, value in (("raised", number.value + step), ("lowered", number.value - step)):
+        yield f"{number.text} {word} by {words}", Number(value, repr(value))
 
 
 def _changed_here(node: Expression) -> Iterator[tuple[str, Expression]]:
@@ -228,10 +280,6 @@ def _changed_here(node: Expression) -> Iterator[tuple[str, Expression]]:
                 flipped = (*operators[:index], _FLIPPED[operator], *operators[index + 1 :])
                 changed = Comparison(operands, flipped)
                 yield f"{unparse(node)} → {unparse(changed)}", changed
-        case Number(value, text):
-            step, words = (abs(value) * NUDGE, "5 %") if value else (1.0, "1")
-            yield f"{text} raised by {words}", Number(value + step, text)
-            yield f"{text} lowered by {words}", Number(value - step, text)
         case And(operands):
             yield f"{unparse(node)}: and → or", Or(operands)
         case Or(operands):
