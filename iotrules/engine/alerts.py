@@ -333,7 +333,7 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
 
 def _template_values(rule: Rule, track: Track, change: Change) -> dict[str, Value | None]:
     """What the templates of a rule name."""
-    values = dict(track.values) | dict(track.labels)
+    values = dict(track.values_at(change.at)) | dict(track.labels)
     values |= {f"attr.{name}": value for name, value in track.attributes.items()}
     return values | {"rule": rule.name, "severity": change.severity.word, "held": duration_words(change.held)}
 

@@ -28,7 +28,7 @@ class Buffer:
     span: int = 0
 
 
-def buffer_of(window: Window) -> Buffer:
+def buffer_of(window: Window, most: int = MAX_SAMPLES) -> Buffer:
     """What has to be kept for one window."""
     inner = unparse(window.argument)
     match window.kind:
@@ -42,7 +42,7 @@ def buffer_of(window: Window) -> Buffer:
             return Buffer(f"{inner}, newest", window.argument, FOREVER, steps + 1)
         case Clock():
             return Buffer(unparse(window), window.argument, FOREVER, 0)
-    return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration)
+    return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration, most)
 
 
 def new_buffer(buffer: Buffer, state: WindowState | None = None) -> SampleWindow | Drift:
@@ -51,10 +51,10 @@ def new_buffer(buffer: Buffer, state: WindowState | None = None) -> SampleWindow
     return kind(buffer.duration, state)
 
 
-def buffers_of(conditions: Iterable[Expression]) -> tuple[Buffer, ...]:
-    """Each once, as deep as the condition that looks back farthest needs it."""
+def buffers_of(conditions: Iterable[Expression], most: int = MAX_SAMPLES) -> tuple[Buffer, ...]:
+    """Each once, as deep as the condition that looks back farthest needs it; a window holds `most` samples."""
     found: dict[str, Buffer] = {}
-    for buffer in (buffer_of(window) for condition in conditions for window in windows(condition)):
+    for buffer in (buffer_of(window, most) for condition in conditions for window in windows(condition)):
         known = found.get(buffer.name)
         if known is None or known.keep < buffer.keep:
             found[buffer.name] = buffer

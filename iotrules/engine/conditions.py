@@ -166,14 +166,20 @@ def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int
     """The event time at which time alone may next change what was observed."""
     observed = max(rule_state.observed, track.clock, track.revised)  # a restart may have forgotten when it last looked
     candidates = _holds_over(compiled, track, rule_state)
-    stops = rule_state.stops
-    gap = track.max_gap(compiled.stream.interval)
-    if gap is not None and any(held.since is not None for held, *_ in _running(compiled, rule_state)):
-        broken = stops.event(stops.counted(track.clock) + gap + 1)
-        candidates.append(max(broken, track.revised + 1))
+    if any(held.since is not None for held, *_ in _running(compiled, rule_state)):
+        candidates += _ends_of_knowledge(compiled, track, rule_state.stops, observed)
     if compiled.every is not None and observed <= track.clock + compiled.horizon:
         candidates.append(observed + compiled.every)
     return min((due for due in candidates if due is not None and due > observed), default=None)
+
+
+def _ends_of_knowledge(compiled: CompiledRule, track: Track, stops: Stops, observed: int) -> list[int | None]:
+    """The event times at which the silence of the key, or of a field, makes values unknown."""
+    gap = compiled.silence_allowed(track)
+    broken = None if gap is None else max(stops.event(stops.counted(track.clock) + gap + 1), track.revised + 1)
+    fresh = None if track.plan is None or not track.came else track.plan.fresh(track)
+    read = () if fresh is None else [track.came[name] + fresh + 1 for name in compiled.reads & track.came.keys()]
+    return [broken, min((end for end in read if end > observed), default=None)]
 
 
 def _holds_over(compiled: CompiledRule, track: Track, rule_state: RuleState) -> list[int | None]:
@@ -206,7 +212,7 @@ def _running(compiled: CompiledRule, rule_state: RuleState) -> list[tuple[Held, 
 def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, stops: Stops, decision: Decision) -> Observed:
     """A level's condition and what clears it, at event time `at`, with the policy for unknown applied."""
     rule = compiled.rule
-    gap = track.max_gap(compiled.stream.interval)
+    gap = compiled.silence_allowed(track)
     counted = stops.counted(at)
     stale = gap is not None and counted - stops.counted(track.clock) > gap
     scope = scope_of(track, at, stale)
@@ -242,4 +248,5 @@ def scope_of(track: Track, at: int, stale: bool) -> Scope:
     def window(node: Window) -> float | None:
         return track.windows[places[node]].value(node.kind, at, node.min_samples)
 
-    return Scope({} if stale else track.values, track.labels, window, track.attributes, track.remembered)
+    values, own = ({}, None) if stale else (track.values_at(at), track.own_values if track.came else None)
+    return Scope(values, track.labels, window, track.attributes, track.remembered, own)

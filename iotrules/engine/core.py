@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
-from iotrules.engine import commands, held, notices
+from iotrules.engine import clocks, commands, held, notices
 from iotrules.engine.alerts import catch_up, impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.downtime import take_stop
 from iotrules.engine.inspect import Standing, keys_of, standings
-from iotrules.engine.intake import take_arrival
+from iotrules.engine.intake import let_leave, take_arrival
 from iotrules.engine.moment import Moment
 from iotrules.engine.operators import take_operator
 from iotrules.engine.receipts import take_receipt
@@ -56,7 +56,8 @@ class Engine:
     @property
     def wake_at(self) -> int | None:
         """The next instant at which the engine wants a tick, or None."""
-        return self._state.timers.next_due()
+        dues = (self._state.timers.next_due(), self._state.waiting.next_due())
+        return min((due for due in dues if due is not None), default=None)
 
     @property
     def minds_stops(self) -> bool:
@@ -68,13 +69,13 @@ class Engine:
         return self._state.devices.get(key) or Remembered()
 
     def active_alerts(self) -> list[ActiveAlert]:
-        """What is pending or firing now, of the rules that raise alerts, and of commands that are held."""
+        """What is pending or firing now, of rules that raise alerts, held commands, clocks that are ahead."""
         found = [
             ActiveAlert(rule, key, kept.alert, Severity(kept.severity))
             for (rule, key), kept in self._state.rules.items()
             if kept.active and rule in self.rules.rules and self.rules.rules[rule].alert
         ]
-        return found + held.active_alerts(self._state)
+        return found + held.active_alerts(self._state) + clocks.active_alerts(self._state.sources.values())
 
     def explain(self, rule: str, key: Key, now: int, faults: Mapping[str, str] | None = None) -> Explanation:
         """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not."""
@@ -167,6 +168,9 @@ class Engine:
                 tell_freed_sequence(state.plan.sequences.rules[name], key, moment, passed=passed)
 
     def _tick(self, moment: Moment) -> None:
+        state = moment.state
+        for stream, *captured in state.waiting.pop_due(moment.now):
+            let_leave(state.sources[stream, tuple(captured)], state.plan.streams[stream], moment)
         for name in self._state.timers.pop_due(moment.now):
             match name:
                 case ("command", command):

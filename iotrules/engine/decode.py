@@ -39,13 +39,17 @@ def decode_object(payload: bytes) -> dict[str, Any]:
 
 
 def read_fields(stream: Stream, document: dict[str, Any]) -> tuple[dict[str, Value | None], list[tuple[str, str]]]:
-    """Every field's value (None: missing), and (field, reason) for those that were there but can't be used."""
+    """Every field's value (None: missing), and (field, reason) for those that were there but can't be used.
+
+    Of a stream with `partial` only fields that are there, `null` or not, so that the others can be told from them.
+    """
     values: dict[str, Value | None] = {}
     faults: list[tuple[str, str]] = []
     for field in stream.fields:
         raw = _at(document, field.path)
         if raw is _MISSING or raw is None:
-            values[field.name] = None
+            if not (stream.partial and raw is _MISSING):
+                values[field.name] = None
             continue
         value, fault = _read(field, raw)
         values[field.name] = value

@@ -37,7 +37,7 @@ from iotrules.model.expression import (
 class Scope:
     """What names mean at one instant: field values (None: missing), labels, windows, attributes, persisted state."""
 
-    __slots__ = ("attributes", "faults", "fields", "labels", "remembered", "window")
+    __slots__ = ("attributes", "faults", "fields", "labels", "own", "remembered", "window")
 
     def __init__(
         self,
@@ -46,8 +46,11 @@ class Scope:
         window: Callable[[Window], float | None],
         attributes: Mapping[str, Value] = NO_ATTRIBUTES,
         remembered: Callable[[], Mapping[str, Any]] = lambda: NOTHING_REMEMBERED,
+        own: Mapping[str, Value | None] | None = None,
     ) -> None:
         self.fields = fields
+        self.own = fields if own is None else own
+        """What the newest message brought itself: `has` asks for that."""
         self.labels = labels
         self.window = window
         self.attributes = attributes
@@ -138,6 +141,8 @@ def _compare(left: Value | None, operator: str, right: Value | None) -> Truth:
 
 
 def _function(node: Function, scope: Scope) -> Value | None:
+    if node.name == "has" and scope.own is not scope.fields:
+        scope = Scope(scope.own, scope.labels, scope.window, scope.attributes, scope.remembered)
     values: list[Value] = []
     for argument in node.arguments:
         value = evaluate(argument, scope)

@@ -15,6 +15,7 @@ from iotrules.engine.drift import Drift
 from iotrules.engine.evaluate import Scope
 from iotrules.engine.explain import shown
 from iotrules.engine.explain_tree import WhyUnknown, cut
+from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.plan import CompiledRule
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
@@ -40,7 +41,7 @@ def scope_at(compiled: CompiledRule, track: Track, at: int) -> Scope:
 
 def is_stale(compiled: CompiledRule, track: Track, at: int) -> bool:
     """Has the key been silent for longer than does not break a hold?"""
-    gap = track.max_gap(compiled.stream.interval)
+    gap = compiled.silence_allowed(track)
     return gap is not None and at - track.clock > gap
 
 
@@ -61,8 +62,11 @@ def why_unknown(compiled: CompiledRule, track: Track, at: int, faults: Mapping[s
 def _field_unknown(name: str, compiled: CompiledRule, track: Track, at: int, faults: Mapping[str, str]) -> str:
     if not track.sampled:
         return "there was no message yet"
-    if is_stale(compiled, track, at) and track.values.get(name) is not None:
-        return f"{shown(track.values[name])} is stale, it came {rough_words(at - track.clock)} before"
+    kept, came = track.values.get(name), track.came.get(name, track.clock)
+    if is_stale(compiled, track, at) and kept is not None:
+        return f"{shown(kept)} is stale, it came {rough_words(at - came)} before"
+    if kept is not None and track.values_at(at).get(name) is None:
+        return f"{shown(kept)} is not fresh any more, it came {rough_words(at - came)} before"
     fault = faults.get(name)
     return f"bad value in the newest message: {fault}" if fault else "missing in the newest message"
 
@@ -90,7 +94,7 @@ def samples_read(track: Track, node: Expression) -> tuple[Samples, ...]:
     names = dict.fromkeys(buffer_of(window).name for window in windows(node))
     series = [_samples(name, one) for name in names if isinstance(one := kept.get(name), SampleWindow)]
     plain = [name for name in sorted(fields(node)) if track.values.get(name) is not None]
-    newest = [Samples(name, 1, ((track.clock, _short(track.values[name])),)) for name in plain]
+    newest = [Samples(name, 1, ((track.came.get(name, track.clock), _short(track.values[name])),)) for name in plain]
     return tuple((newest + [one for one in series if one.count])[:SERIES_SHOWN])
 
 
@@ -153,8 +157,12 @@ class Standing:
 
 def standings(state: State) -> list[Standing]:
     """Every rule and key of which something is remembered, by rule and key."""
+    known = dict(state.rules)
+    for track in state.tracks.values():
+        for compiled in track.plan.rules if track.plan else ():
+            known.setdefault((compiled.rule.name, track.key), RuleState())  # nothing has happened there yet
     found = [
         Standing(rule, key, one.alert, Severity(one.severity), any(rung.hold.since is not None for rung in one.rungs))
-        for (rule, key), one in state.rules.items()
+        for (rule, key), one in known.items()
     ]
     return sorted(found, key=lambda one: (one.rule, one.key.text))

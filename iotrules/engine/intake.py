@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from iotrules.engine import commands
+from iotrules.engine import clocks, commands, lateness
 from iotrules.engine.buffers import Buffer
 from iotrules.engine.decode import MAX_PAYLOAD, decode_object, digest_of, identity, read_fields, read_time
 from iotrules.engine.decoder import decode_whole
@@ -16,10 +16,10 @@ from iotrules.engine.evaluate import Scope, evaluate
 from iotrules.engine.folds import fold
 from iotrules.engine.moment import Moment
 from iotrules.engine.plan import StreamPlan, TrackPlan
-from iotrules.engine.sources import Identity, Source
+from iotrules.engine.sources import Counted, Held, Identity, Source
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.engine.windows import SampleWindow
+from iotrules.engine.windows import FOREVER, SampleWindow
 from iotrules.model.decisions import DeadLetter, Key
 from iotrules.model.errors import MessageError
 from iotrules.model.expression import Value
@@ -36,6 +36,8 @@ class Parsed(NamedTuple):
     identity: Identity
     values: dict[str, Value | None]
     faults: list[tuple[str, str]]
+    ahead: int = 0
+    """How far its time is ahead of ours, ns, where it is too far to be used."""
 
 
 def take_arrival(state: State, arrival: Arrival, moment: Moment) -> None:
@@ -77,42 +79,94 @@ def _read(plan: StreamPlan, arrival: Arrival) -> Parsed:
     stream, payload = plan.stream, arrival.payload
     if len(payload) > MAX_PAYLOAD:
         raise MessageError("too large", f"{len(payload)} bytes, at most {MAX_PAYLOAD} are taken")
-    whole = None if plan.decoder is None else decode_whole(plan.decoder, payload)
+    whole = None if plan.decoder is None or stream.partial else decode_whole(plan.decoder, payload)
     if whole is not None and plan.decoder is not None:
-        at, fault = _believed(stream, plan.decoder.time_of(whole), arrival.received)
+        at, fault, ahead = _believed(stream, plan.decoder.time_of(whole), arrival.received)
         told_apart = plan.decoder.identity_of(whole) or (None if at is None else digest_of(at, payload))
-        return Parsed(stream, at, fault, told_apart, plan.values_of(whole), [])
+        return Parsed(stream, at, fault, told_apart, plan.values_of(whole), [], ahead)
     document = decode_object(payload)
     given = None if stream.time is None else read_time(stream.time, document)
-    at, fault = _believed(stream, given, arrival.received)
+    at, fault, ahead = _believed(stream, given, arrival.received)
     values, faults = read_fields(stream, document)
-    return Parsed(stream, at, fault, identity(stream, document, payload, at), values, faults)
+    return Parsed(stream, at, fault, identity(stream, document, payload, at), values, faults, ahead)
 
 
-def _believed(stream: Stream, at: int | None, received: int) -> tuple[int | None, str]:
-    """The event time that a message gave, or None and why it can't be used."""
+def _believed(stream: Stream, at: int | None, received: int) -> tuple[int | None, str, int]:
+    """The event time that a message gave, or None, why it can't be used, and how far it is ahead if it is that."""
     if stream.time is None:
-        return None, ""
+        return None, "", 0
     if at is None:
-        return None, "no_event_time"
-    return (None, "clock_ahead") if at > received + stream.time.ahead else (at, "")
+        return None, "no_event_time", 0
+    ahead = at - received
+    return (None, "clock_ahead", ahead) if ahead > stream.time.ahead else (at, "", 0)
 
 
 def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, moment: Moment) -> None:
     decision, stream = moment.decision, parsed.stream
     if parsed.time_fault:
         decision.count(parsed.time_fault, stream.name)
+    if stream.late:
+        let_leave(source, plan, moment)
     if not _is_new(source, parsed, moment):
         return
-    at = _remember(source, parsed, arrival)
+    if parsed.ahead:
+        clocks.note_ahead(source, parsed.ahead, moment)
+    elif parsed.time is not None:
+        clocks.note_believed(source, "its clock is believed again", moment)
+    at = _remember(source, parsed, arrival, moment.now)
     moment.state.mark(("seen", source.name))
     for field, fault in parsed.faults:
         decision.count("bad_values", f"{stream.name}.{field}: {fault}")
-    decision.count("applied", stream.name)
-    decision.samples.append((source.untyped_origin, at, arrival.received, parsed.values))
-    moment.settle([(_sample(one, source, at, parsed.values, moment), None) for one in plan.tracks], moment)
+    sample = _sample_of(parsed, at, arrival)
+    if not stream.late:
+        _apply(source, plan, sample, moment)
+        return
+    early = lateness.wait(source, sample)
+    if early is not None:
+        decision.count("released_early", stream.name)
+        _apply(source, plan, early, moment)
+    let_leave(source, plan, moment)
+    keep_pace(source, plan, moment)
+
+
+def _sample_of(parsed: Parsed, at: int, arrival: Arrival) -> Held:
+    """What is taken of a message, with what gives it its place among those of the same event time if it has to wait."""
+    number = parsed.identity.number if isinstance(parsed.identity, Counted) else 0
+    digest = digest_of(at, arrival.payload) if parsed.stream.late else 0
+    return Held(at, number, digest, arrival.received, parsed.values)
+
+
+def let_leave(source: Source, plan: StreamPlan, moment: Moment) -> None:
+    """Apply the samples that the source's watermark has passed, in order; the others are waited for.
+
+    A key's clock is then what shows the watermark, so that whatever depends on time runs `late` behind.
+    """
+    late = plan.stream.late
+    before = lateness.decided_before(source, late, moment.now) if late else FOREVER
+    for sample in lateness.leaving(source, before):
+        moment.state.mark(("seen", source.name))
+        _apply(source, plan, sample, moment)
+    moment.state.leaves(source, lateness.next_leaves(source, late))
+
+
+def keep_pace(source: Source, plan: StreamPlan, moment: Moment) -> None:
+    """Set the clocks of a source's keys by its watermark, which a message may have moved."""
+    for track_plan in plan.tracks:
+        track = track_of(moment.state, track_plan, source, moment.now)
+        if track.sampled and track.plan is not None:
+            track.clock_wall = lateness.passes(source, track.clock, plan.stream.late)
+            moment.impatient(track, moment)
+
+
+def _apply(source: Source, plan: StreamPlan, sample: Held, moment: Moment) -> None:
+    """Take a sample into the history and to its keys, whose clocks go on from it: with the watermark, if it waited."""
+    late = plan.stream.late
+    wall = lateness.passes(source, sample.at, late) if late else moment.now
+    moment.decision.count("applied", plan.stream.name)
+    moment.decision.samples.append((source.untyped_origin, sample.at, sample.received, sample.values))
+    moment.settle([(_sample(one, source, sample, wall, moment), None) for one in plan.tracks], moment)
     if plan.sequenced:
-        moment.take_reading(decision.samples[-1], moment)
+        moment.take_reading(moment.decision.samples[-1], moment)
 
 
 def _is_new(source: Source, parsed: Parsed, moment: Moment) -> bool:
@@ -121,32 +175,34 @@ def _is_new(source: Source, parsed: Parsed, moment: Moment) -> bool:
     if source.has(parsed.identity):
         moment.decision.count("duplicate", parsed.stream.name)
         return False
-    if parsed.time is not None and source.watermark is not None and parsed.time < source.watermark:
+    late = parsed.stream.late
+    if parsed.time is not None and lateness.is_late(source, parsed.time, late, moment.now):
         moment.decision.count("late", parsed.stream.name)
         return False
     return True
 
 
-def _remember(source: Source, parsed: Parsed, arrival: Arrival) -> int:
-    """Move the source's watermark and keep the message's identity; the event time that it is taken at."""
-    at = parsed.time
+def _remember(source: Source, parsed: Parsed, arrival: Arrival, now: int) -> int:
+    """Move the source's clock and keep the message's identity; the event time that it is taken at."""
+    at, late = parsed.time, parsed.stream.late
     if at is None:  # the source's own clock, which went on since its newest message
-        passed = max(0, arrival.received - source.wall)
-        at = arrival.received if source.watermark is None else source.watermark + passed
-    source.watermark, source.wall = at, arrival.received
-    source.remember(parsed.identity, at, timed=parsed.time is not None)
+        own = lateness.clock_at(source, arrival.received)
+        at = arrival.received if own is None else own
+    lateness.move_on(source, at, arrival.received, late, now)
+    source.remember(parsed.identity, at, timed=parsed.time is not None, late=late)
     return at
 
 
-def _sample(plan: TrackPlan, source: Source, at: int, values: dict[str, Value | None], moment: Moment) -> Track:
+def _sample(plan: TrackPlan, source: Source, sample: Held, wall: int, moment: Moment) -> Track:
     """One sample for the key of one way of keying; its rules are to look at it then."""
     track = track_of(moment.state, plan, source, moment.now)
     plan = track.plan or plan
+    at, values = sample.at, sample.values
     moment.state.mark(("track", track.name))
     if track.sampled:
         at = max(at, track.clock)
         moment.catch_up(track, at - 1, moment)
-    track.sample(at, moment.now, source.labels, values)
+    track.sample(at, wall, source.labels, track.merge(at, values) if plan.stream.partial else values)
     scope = Scope(values, source.labels, lambda _: None, track.attributes, track.remembered)
     for buffer, window in zip(plan.buffers, track.windows, strict=True):
         if buffer.keep:

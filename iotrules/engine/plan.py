@@ -18,8 +18,9 @@ from iotrules.engine.sequence_plan import SequencePlan, compile_sequences
 from iotrules.engine.sources import values_as_they_are
 from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track, TrackName
 from iotrules.engine.wakeups import every_and_horizon
+from iotrules.engine.windows import MAX_SAMPLES
 from iotrules.model.decisions import Decision
-from iotrules.model.expression import Expression, Window, windows
+from iotrules.model.expression import Expression, Window, fields, windows
 from iotrules.model.guards import CONTINUE
 from iotrules.model.rules import NO_HOLD, Absence, Hold, Ladder, Rule, RuleSet, Rung, Stream, rungs_of
 from iotrules.model.times import SECOND
@@ -39,6 +40,14 @@ class CompiledRule:
     inhibitors: Inhibitors
     rank: int
     """At one instant, rules of a lower rank move first: those that inhibit before those that they mute."""
+    max_gap: int | None = None
+    """As declared, by the rule or its stream."""
+    reads: frozenset[str] = frozenset()
+    """The fields that its conditions read."""
+
+    def silence_allowed(self, track: Track) -> int | None:
+        """The longest silence of a key, ns, that breaks no hold; None while that is not known."""
+        return track.max_gap(self.stream.interval) if self.max_gap is None else self.max_gap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +80,11 @@ class TrackPlan:
         """Does a rule say for how long nothing was heard?"""
         return any(isinstance(compiled.rule.body, Absence) for compiled in self.rules)
 
+    def fresh(self, track: Track) -> int | None:
+        """How long a value is kept that messages lack, ns; None while that is not known."""
+        declared = self.stream.fresh
+        return track.max_gap(self.stream.interval) if declared is None else declared
+
     def count_evaluations(self, decision: Decision, by: int) -> None:
         """Every condition was looked at for so many samples."""
         for compiled in self.rules:
@@ -79,10 +93,11 @@ class TrackPlan:
 
     def patience(self, track: Track) -> int:
         """After a silence of so many ns, time alone may have changed something. Never too much, maybe too little."""
-        gap = track.max_gap(self.stream.interval)
-        waits = [NEVER if gap is None or not self.gaps_matter else gap]
+        waits = [NEVER]
         for compiled in self.rules:
             body = compiled.rule.body
+            gap = compiled.silence_allowed(track) if self.gaps_matter else None
+            waits.append(NEVER if gap is None else gap)
             waits.append(NEVER if compiled.every is None else compiled.every)
             if isinstance(body, Absence):
                 wanted = nanoseconds(body.hold, track.interval(self.stream.interval))
@@ -108,8 +123,8 @@ class StreamPlan:
 
     def taker(self, tracks: tuple[TrackPlan, ...]) -> Callable[..., bool] | None:
         """The generated function for sources whose tracks have these plans; None where there is to be none."""
-        if not self.fused or self.decoder is None:
-            return None
+        if not self.fused or self.decoder is None or self.stream.late or self.stream.partial:
+            return None  # samples that wait, and values that are kept, go the careful way
         found = self.made.get(tracks)
         if found is None:
             found = self.made[tracks] = fuse(self.decoder, tracks, self.busy, sequenced=self.sequenced)
@@ -191,10 +206,10 @@ def _track_plan(
         first = len(conditions)
         conditions += conditions_of(member.rule)
         parts.append(slice(first, len(conditions)))
-    buffers = buffers_of(conditions)
+    buffers = buffers_of(conditions, MAX_SAMPLES if stream.max_samples is None else stream.max_samples)
     index = {buffer.name: place for place, buffer in enumerate(buffers)}
     places = {window: index[buffer_of(window).name] for condition in conditions for window in windows(condition)}
-    gaps_matter = any(_needs_gaps(member) for member in members)
+    gaps_matter = stream.partial or any(_needs_gaps(member) for member in members)
     return TrackPlan(
         stream, by, buffers, places, tuple(members), tuple(conditions), tuple(parts), gaps_matter,
         _gap_factors(members) if gaps_matter and stream.interval is None else (), values_of,
@@ -221,10 +236,15 @@ def nanoseconds(hold: Hold, interval: int | None) -> int | None:
 
 
 def _compile(rule: Rule, stream: Stream, inhibitors: Mapping[str, Inhibitors]) -> CompiledRule:
-    every, horizon = every_and_horizon(conditions_of(rule))
+    conditions = conditions_of(rule)
+    every, horizon = every_and_horizon(conditions)
+    if every is not None:
+        every = rule.every or stream.every or every
     counts = any(hold.intervals is not None for hold in _holds(rule))
     above, order = inhibitors.get(rule.name, ()), rank(rule.name, inhibitors)
-    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts, above, order)
+    reads = frozenset[str]().union(*(fields(condition) for condition in conditions))
+    gap = rule.max_gap or stream.max_gap
+    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts, above, order, gap, reads)
 
 
 def _holds(rule: Rule) -> list[Hold]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from iotrules.engine import notices
 from iotrules.engine.alerts import decommission, rest, withdraw
+from iotrules.engine.clocks import note_believed
 from iotrules.engine.decode import digest_of
+from iotrules.engine.intake import keep_pace, let_leave
+from iotrules.engine.lateness import decided_before, next_leaves
 from iotrules.engine.moment import Moment
 from iotrules.engine.plan import Plan
 from iotrules.engine.registry import newly_expected
@@ -32,12 +35,22 @@ def reload(files: Reload, moment: Moment) -> None:
     for name, one in before.sequences.rules.items():
         if reason := _why_it_ends(one.rule, after.set.rules.get(name), "sequence"):
             withdraw_sequence(state, one, reason, moment)
-    _rebuild_sources(state, before.set.streams)
+    _rebuild_sources(before.set.streams, moment)
     _rebuild_tracks(state, before, moment.now)
     decommission(before, moment)
     newly_expected(state, before, moment.now)
     notices.rebuild(state)
     schedule_all(state)
+    _wait_as_said_now(before.set.streams, moment)
+
+
+def _wait_as_said_now(before: dict[str, Stream], moment: Moment) -> None:
+    """Where a stream's `late` is another now, samples wait accordingly."""
+    for source in list(moment.state.sources.values()):
+        plan = moment.state.plan.streams[source.name[0]]
+        if before[plan.stream.name].late != plan.stream.late:
+            let_leave(source, plan, moment)
+            keep_pace(source, plan, moment)
 
 
 def _differ_in_keys(one: Rule, other: Rule) -> bool:
@@ -57,18 +70,25 @@ def schedule_all(state: State) -> None:
     state.timers.clear("track")
     for track in state.tracks.values():
         rest(track, state)
+    for source in state.sources.values():
+        state.leaves(source, next_leaves(source, state.plan.streams[source.name[0]].stream.late))
     schedule_sequences(state)
 
 
-def _rebuild_sources(state: State, before: dict[str, Stream]) -> None:
+def _rebuild_sources(before: dict[str, Stream], moment: Moment) -> None:
     """A stream with another topic or another time starts anew."""
+    state = moment.state
     known = list(state.sources.items())
     state.sources.clear()
+    state.waiting.clear_all()
     for name, source in known:
         state.mark(("seen", name))
         if _same_stream(before.get(name[0]), state.plan.set.streams.get(name[0])):
             again = state.source(name[0], tuple(source.labels.items()))
             again.restore(source.state(digest_of))
+            again.passed = decided_before(again, before[name[0]].late, moment.now)
+        else:
+            note_believed(source, "the stream was changed or removed", moment)
 
 
 def _rebuild_tracks(state: State, before: Plan, now: int) -> None:
@@ -86,7 +106,12 @@ def _rebuild_tracks(state: State, before: Plan, now: int) -> None:
 
 
 def _same_stream(old: Stream | None, new: Stream | None) -> bool:
-    return old is not None and new is not None and (old.topic, old.time) == (new.topic, new.time)
+    return old is not None and new is not None and (old.topic, _clock(old)) == (new.topic, _clock(new))
+
+
+def _clock(stream: Stream) -> tuple[tuple[str, ...], str] | None:
+    """What an event time means; not how long samples wait."""
+    return None if stream.time is None else (stream.time.path, stream.time.format)
 
 
 def _changed_fields(old: Stream, new: Stream) -> frozenset[str]:
@@ -98,6 +123,10 @@ def _carry_over(track: Track, before: Track, changed: frozenset[str]) -> None:
     """Take over what was kept for a key, but for what came from fields or zones that mean something else now."""
     stored = before.state()
     stored.values = {name: value for name, value in stored.values.items() if name not in changed}
+    partial = track.plan is not None and track.plan.stream.partial
+    stored.came = {name: stored.came.get(name, stored.clock) for name in stored.values} if partial else {}
+    if not partial:
+        stored.values = {name: value for name, value in before.own_values.items() if name not in changed}
     kept = {buffer.name: buffer.argument for buffer in before.buffers}
     for buffer in track.buffers:
         if fields(buffer.argument) & changed or kept.get(buffer.name) != buffer.argument:

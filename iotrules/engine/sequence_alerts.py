@@ -92,7 +92,7 @@ def _take(state: State, one: SequenceRule, reading: Reading, moment: Moment) -> 
         return  # nothing is open that it could be a step of
     found = _state(state, one, key)
     kept = {step: {name: reading.values.get(name) for name in sorted(one.kept[step])} for step in fits.steps}
-    message = Message(reading.at, moment.now, fits, kept, captured)
+    message = Message(reading.at, moment.now + one.behind(reading.stream), fits, kept, captured)
     due = _next_due(state, one, key)
     if due is not None and due < reading.at:
         if not lets_time_pass(one.sequence, found, message):

@@ -20,6 +20,15 @@ class SequenceRule:
     sequence: Sequence
     kept: tuple[frozenset[str], ...]
     inhibitors: Inhibitors
+    late: Mapping[str, int] = field(default_factory=dict)
+    """How long samples of its streams wait for older ones, ns."""
+
+    def behind(self, stream: str) -> int:
+        """For how long, after a message of this stream, a deadline waits for what may be on its way before it.
+
+        A message on time comes up to `late` after one of its instant, and waits for as long itself.
+        """
+        return 2 * max(self.late.values()) - self.late[stream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,9 @@ class SequencePlan:
 def compile_sequences(rules: RuleSet, inhibitors: Mapping[str, Inhibitors]) -> SequencePlan:
     """All rules of the set that are sequences."""
     compiled = {
-        rule.name: SequenceRule(rule, rule.body, _kept(rules, rule, rule.body), inhibitors.get(rule.name, ()))
+        rule.name: SequenceRule(
+            rule, rule.body, _kept(rules, rule, rule.body), inhibitors.get(rule.name, ()), _late(rules, rule.body)
+        )
         for rule in rules.rules.values()
         if isinstance(rule.body, Sequence)
     }
@@ -42,6 +53,10 @@ def compile_sequences(rules: RuleSet, inhibitors: Mapping[str, Inhibitors]) -> S
         for stream in dict.fromkeys(pattern.stream for pattern in one.sequence.patterns):
             by_stream[stream].append(one)
     return SequencePlan(compiled, {stream: tuple(members) for stream, members in by_stream.items()})
+
+
+def _late(rules: RuleSet, sequence: Sequence) -> dict[str, int]:
+    return {pattern.stream: rules.streams[pattern.stream].late for pattern in sequence.patterns}
 
 
 def _kept(rules: RuleSet, rule: Rule, sequence: Sequence) -> tuple[frozenset[str], ...]:

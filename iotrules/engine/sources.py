@@ -26,6 +26,9 @@ LARGEST_NUMBER = 2**62
 
 ALL_CAME = (1 << REMEMBERED) - 1
 _NEVER_LATE = 2**62
+NOTHING_PASSED = -(2**63)
+"""The watermark of a source of which nothing has come; msgpack has no number below."""
+
 SourceName = tuple[str, tuple[str, ...]]
 """The stream, and the values of its topic's captures."""
 
@@ -53,14 +56,31 @@ class SourceState(msgspec.Struct, array_like=True):
     top: int = -1
     came: bytes = b""
     before: tuple[list[str | int], int, bytes] | None = None
+    held: list[Held] = []
+    passed: int = NOTHING_PASSED
+    ahead: int = 0
+    skews: int = 0
+
+
+class Held(msgspec.Struct, array_like=True, frozen=True):
+    """A sample that waits for older ones.
+
+    Its event time, number in the device's count, digest of its content, when it came, its values.
+    """
+
+    at: int
+    number: int
+    digest: int
+    received: int
+    values: dict[str, Value | None]
 
 
 class Source:
     """One topic. `watermark` is the event time of its newest message, `wall` our clock when that came (both ns)."""
 
     __slots__ = (
-        "before", "came", "dirty", "head", "key", "labels", "last", "name", "origin", "recent", "take", "top", "tracks",
-        "untyped_origin", "wall", "watermark",
+        "ahead", "before", "came", "dirty", "head", "held", "key", "labels", "last", "name", "origin", "passed",
+        "recent", "skews", "take", "top", "tracks", "untyped_origin", "wall", "watermark",
     )  # fmt: skip
 
     def __init__(self, name: SourceName, labels: Mapping[str, str], values_of: Callable[[Any], dict[str, Any]]) -> None:
@@ -85,17 +105,28 @@ class Source:
         """Bit n: has the number n below `top` come?"""
         self.before: tuple[Head, int, int] | None = None
         """Head, top and bits of the counter before the device began a new one."""
+        self.held: list[Held] = []
+        """Samples that wait for older ones, in the order in which they will leave."""
+        self.passed = NOTHING_PASSED
+        """What the watermark of a stream with `late` has reached, when the clock below it was last set."""
+        self.ahead = 0
+        """How far ahead of ours its clock was found, ns; 0 while it is believed."""
+        self.skews = 0
+        """The newest episode of that."""
 
     def state(self, digest: Callable[[int, bytes], int]) -> SourceState:
         self.settle_last(digest)
         before = None if self.before is None else (list(self.before[0]), self.before[1], _packed(self.before[2]))
         return SourceState(
-            self.watermark, self.wall, dict(self.recent), list(self.head), self.top, _packed(self.came), before
-        )
+            self.watermark, self.wall, dict(self.recent), list(self.head), self.top, _packed(self.came), before,
+            list(self.held), self.passed, self.ahead, self.skews,
+        )  # fmt: skip
 
     def restore(self, state: SourceState) -> None:
         self.watermark, self.wall, self.recent = state.watermark, state.wall, dict(state.recent)
         self.head, self.top, self.came = tuple(state.head), state.top, int.from_bytes(state.came, "big")
+        self.held, self.passed = list(state.held), state.passed
+        self.ahead, self.skews = state.ahead, state.skews
         if state.before is not None:
             head, top, came = state.before
             self.before = (tuple(head), top, int.from_bytes(came, "big"))
@@ -107,13 +138,16 @@ class Source:
             return any(_came(*known, identity) for known in (current, self.before) if known is not None)
         return identity is not None and identity in self.recent
 
-    def remember(self, identity: Identity, at: int, *, timed: bool) -> None:
-        """Keep the identity of a message taken in at event time `at`; `timed`: that was its own."""
+    def remember(self, identity: Identity, at: int, *, timed: bool, late: int = 0) -> None:
+        """Keep the identity of a message taken in at event time `at`; `timed`: that was its own.
+
+        A message may be as much as `late` ns older than the newest.
+        """
         if isinstance(identity, Counted):
             self._count(identity)
         elif identity is not None:
             self.recent[identity] = at if timed else _NEVER_LATE
-            self._forget(at)
+            self._forget(at - late)
 
     def settle_last(self, digest: Callable[[int, bytes], int]) -> None:
         """Bring the newest message's digest among the others."""

@@ -113,6 +113,8 @@ class State:
             "counted": (self.counted, Counted),
         }
         self.timers: Timers[tuple[str, ...]] = Timers()
+        self.waiting: Timers[tuple[str, ...]] = Timers()
+        """Sources with samples that wait for older ones; what is due here comes before what is due in `timers`."""
         self.changes = 0
         self.touched: list[Source | Track] = []
         """What a generated function changed since the last snapshot."""
@@ -150,7 +152,9 @@ class State:
     def publishes(self, topic: str, source: Source) -> None:
         """From its second message on, a source's ordinary messages go to its stream's generated function."""
         plan = self.plan.streams[source.name[0]]
-        if topic in self.by_topic or source.watermark is None:
+        if source.ahead:
+            self.by_topic.pop(topic, None)  # whether its clock is believed again is asked the careful way
+        if source.ahead or topic in self.by_topic or source.watermark is None:
             return
         if len(self.by_topic) >= MAX_CACHED:
             self.by_topic.clear()
@@ -159,6 +163,10 @@ class State:
         source.tracks = tuple(self.tracks[name] for name in names)
         source.take = plan.taker(tuple(track.plan for track in source.tracks if track.plan is not None))
         self.by_topic[topic] = source
+
+    def leaves(self, source: Source, wall: int | None) -> None:
+        """Have the engine woken for the samples of a source that wait; None: there is none."""
+        self.waiting.set((source.name[0], *source.name[1]), wall)
 
     def wake_track(self, track: Track, wall: int | None) -> None:
         """Have the engine woken for this track when our clock shows `wall`; None: not at all."""

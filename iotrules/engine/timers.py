@@ -33,6 +33,10 @@ class Timers(Generic[Name]):
         for name in [name for name in self._wanted if name[0] == kind]:
             del self._wanted[name]
 
+    def clear_all(self) -> None:
+        """Take away every due time."""
+        self._wanted.clear()
+
     def next_due(self) -> int | None:
         """The earliest due time, or None."""
         self._settle()

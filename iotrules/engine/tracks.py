@@ -41,6 +41,7 @@ class TrackState(msgspec.Struct, array_like=True):
     windows: dict[str, WindowState] = {}
     sampled: bool = False
     revised: int = 0
+    came: dict[str, int] = {}
 
 
 class Track:
@@ -58,6 +59,7 @@ class Track:
     __slots__ = (
         "_values",
         "attributes",
+        "came",
         "clock",
         "clock_wall",
         "devices",
@@ -93,6 +95,8 @@ class Track:
         self.sampled = False
         self.dirty = False
         self._values: Any = {}
+        self.came: dict[str, int] = {}
+        """Of a stream with `partial`: the event time at which each field was last in a message."""
         self.silence = 0
         """How long before the newest sample the one before it was, ns."""
         self.gaps: list[int] = []
@@ -134,6 +138,23 @@ class Track:
         found: dict[str, Value | None] = self._values
         return found
 
+    def values_at(self, at: int) -> Mapping[str, Value | None]:
+        """The values that are known at event time `at`: those kept from earlier messages only while they are fresh."""
+        if not self.came or self.plan is None:
+            return self.values
+        fresh, came = self.plan.fresh(self), self.came
+        return {
+            name: value if fresh is None or at - came.get(name, at) <= fresh else None
+            for name, value in self.values.items()
+        }
+
+    @property
+    def own_values(self) -> Mapping[str, Value | None]:
+        """The values that the newest sample itself brought."""
+        if not self.came:
+            return self.values
+        return {name: value for name, value in self.values.items() if self.came.get(name) == self.clock}
+
     def remembered(self) -> Mapping[str, Any]:
         """What functions persisted for the key, now."""
         found = self.devices.get(self.key)
@@ -155,6 +176,12 @@ class Track:
         self.clock, self.clock_wall, self.sampled, self.revised = at, wall, True, 0
         self.labels = labels
         self._values = values
+
+    def merge(self, at: int, values: Mapping[str, Value | None]) -> dict[str, Value | None]:
+        """The values after a sample that brings some of the fields; the others keep what they had."""
+        merged = {**self.values, **values}
+        self.came.update(dict.fromkeys(values, at))
+        return merged
 
     def note_gap(self, gap: int) -> None:
         """Keep up how far apart samples are."""
@@ -183,12 +210,13 @@ class Track:
         windows = {buffer.name: kept.state() for buffer, kept in zip(self.buffers, self.windows, strict=True)}
         return TrackState(
             dict(self.labels), self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled,
-            self.revised,
+            self.revised, dict(self.came),
         )  # fmt: skip
 
     def restore(self, state: TrackState) -> None:
         """Become what was stored; the windows are those of the plan."""
         self.labels, self.clock, self.clock_wall = state.labels, state.clock, state.clock_wall
         self._values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
+        self.came = dict(state.came)
         self.revised, self.ranked = state.revised, sorted(self.gaps)
         self.windows = tuple(new_buffer(buffer, state.windows.get(buffer.name)) for buffer in self.buffers)

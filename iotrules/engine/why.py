@@ -19,6 +19,7 @@ from iotrules.model.evidence import Progress, Samples
 from iotrules.model.explanation import ClearExplained, Explanation, LevelExplained, Silence
 from iotrules.model.expression import Or, Value
 from iotrules.model.rules import Absence, Clear, Hold, Ladder, Missing, Rule, Rung, Severity
+from iotrules.model.times import duration_words
 
 VALUES_SHOWN = 32
 VERDICT_SHOWN = 1000
@@ -60,7 +61,7 @@ def explain(state: State, name: str, key: Key, now: int, faults: Mapping[str, st
         silence=silence,
         at=at if known else None,
         newest=seen.clock if known else None,
-        gap=seen.max_gap(compiled.stream.interval),
+        gap=compiled.silence_allowed(seen),
         stale=known and is_stale(compiled, seen, at),
         values=_values(seen),
         samples=_samples(compiled, seen),
@@ -147,6 +148,8 @@ def _samples(compiled: CompiledRule, track: Track) -> tuple[Samples, ...]:
 def _notes(state: State, rule: Rule, compiled: CompiledRule, track: Track) -> tuple[str, ...]:
     """What else decides what people see of it."""
     notes = [_POLICY[rule.missing]]
+    if compiled.stream.late:
+        notes.append(f"late: samples wait for older ones, so all is seen {duration_words(compiled.stream.late)} behind")
     if rule.dry_run:
         notes.append("dry_run: the rule evaluates and shows, and its steps never act")
     if state.files.dry_run:

@@ -84,6 +84,8 @@ def _value(value: Any) -> str:
             return "true" if value else "false"
         case Enum():
             return value.name.lower()
+        case int():
+            return duration_words(value)
         case str() if len(value) <= 80:
             return value
         case Template(parts):
@@ -165,6 +167,9 @@ def _streams(old: Rule, new: Rule, before: Stream, after: Stream) -> Iterator[Di
     if before.time != after.time:
         yield Difference(f"stream {after.name}: time")
     yield from _different(f"stream {after.name}: interval", _interval(before), _interval(after))
+    for key in ("partial", "fresh", "max_samples", "max_gap", "every"):
+        if getattr(before, key) != getattr(after, key):
+            yield Difference(f"stream {after.name}: {key}")
     changed = {field.name for field in set(before.fields) ^ set(after.fields)}
     for name in sorted(changed & (_read(old) | _read(new))):
         yield Difference(f"stream {after.name}: field {name}")

@@ -14,10 +14,10 @@ class _Document(BaseModel):
 
 
 class TimeDocument(_Document):
-    later = frozenset({"on_late"})
     field: str
     format: Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
     late: str | float | None = None
+    on_late: Literal["drop", "amend"] | None = None
     ahead: str | float | None = None
 
 
@@ -31,12 +31,17 @@ class FieldDocument(_Document):
 
 
 class StreamDocument(_Document):
-    later = frozenset({"partial", "fresh", "max_samples", "max_gap", "every", "on_late", "transport"})
+    later = frozenset({"transport"})
     topic: str
     time: TimeDocument | None = None
     id: str | list[str] | None = None
     interval: str | float | None = None
     fields: dict[str, FieldDocument | None] = Field(default_factory=dict)
+    partial: bool = False
+    fresh: str | float | None = None
+    max_samples: int | None = None
+    max_gap: str | float | None = None
+    every: str | float | None = None
 
 
 class ZoneDocument(_Document):
@@ -133,7 +138,7 @@ class DowntimeDocument(_Document):
 
 class RuleDocument(_Document):
     later = frozenset({
-        "across", "fresh", "min_members", "sql", "every", "max_gap"
+        "across", "fresh", "min_members", "sql"
     })  # fmt: skip
     from_: str | list[str] | None = Field(None, alias="from")
     by: list[str] | None = None
@@ -158,6 +163,8 @@ class RuleDocument(_Document):
     alert: bool = True
     missing: Literal["hold", "false", "true", "error"] | bool = "hold"
     dry_run: bool = False
+    max_gap: str | float | None = None
+    every: str | float | None = None
     params: dict[str, Any] | None = None
     """Each one a ParameterDocument. A rule that has them is a template; see `instances`."""
     use: str | None = None

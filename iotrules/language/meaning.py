@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iotrules.language.attributes import registry_read
+from iotrules.language.pace import NO_PACE, Pace
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
 from iotrules.model.guards import CONTINUE, NO_GUARDS, Guards
@@ -23,8 +24,9 @@ def meaning(
     missing: Missing,
     registry: Registry | None = None,
     guards: Guards = NO_GUARDS,
+    pace: Pace = NO_PACE,
 ) -> str:
-    """16 hex digits over the stream, the fields that are read, by, conditions, holds, missing, only and downtime.
+    """16 hex digits over the stream, the fields that are read, by, conditions, holds, missing, only, downtime, pace.
 
     Of the registry, what attributes that are read are: not their values, which may change without a rule's doing so.
     """
@@ -37,6 +39,8 @@ def meaning(
     read = registry_read(body, registry)
     if read:
         parts["registry"] = read
+    if not isinstance(body, Absence):
+        parts |= _said(stream, pace)
     return _hash(parts | _guards(guards), 8)
 
 
@@ -108,6 +112,18 @@ def _body(stream: Stream, body: Condition | Ladder | Absence) -> list[Any]:
             return levels if clear is None else [*levels, _clear(stream, clear)]
         case Absence():
             return _absence(stream, body)
+
+
+def _said(stream: Stream, pace: Pace) -> dict[str, int]:
+    """Of the stream's other keys those that are said, so that a rule of before they were known means what it did."""
+    keys = {
+        "partial": int(stream.partial),
+        "fresh": stream.fresh,
+        "max_samples": stream.max_samples,
+        "max_gap": pace.max_gap or stream.max_gap,
+        "every": pace.every or stream.every,
+    }
+    return {name: value for name, value in keys.items() if value}
 
 
 def _clear(stream: Stream, clear: Clear) -> list[Any]:

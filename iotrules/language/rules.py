@@ -12,6 +12,7 @@ from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocume
 from iotrules.language.guards import read_downtime, read_muting, read_only
 from iotrules.language.meaning import meaning, of_keys, sequence_meaning
 from iotrules.language.only_keys import read_only_keys
+from iotrules.language.pace import read_pace
 from iotrules.language.parser import parse_syntax
 from iotrules.language.parts import Part
 from iotrules.language.sequences import Watched, has_sequence, read_sequence
@@ -47,7 +48,7 @@ from iotrules.yamlfile import check_node, nearest, node_at, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _SEEN_WITHIN = 7 * DAY
-_ONLY_WITH_CONDITION = ("when", "clear", "missing", "levels")
+_ONLY_WITH_CONDITION = ("when", "clear", "missing", "levels", "max_gap", "every")
 _ONLY_WITHOUT_LEVELS = ("when", "for", "severity")
 
 
@@ -87,10 +88,12 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     readable = replace(scope, fields={}) if scope and document.absent is not None else scope
     steps = build_steps(part, len(document.do), Wiring(around.commands, around.commands_declared, readable))
     only_keys = read_only_keys(part, document.only_keys, by if stream else None)
+    pace = read_pace(part, document.max_gap, document.every)
     if stream is None or readable is None or body is None:
         return None
-    hashed = meaning(stream, by, body, _missing(document), around.registry, _guards(part, document))
-    return _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
+    hashed = meaning(stream, by, body, _missing(document), around.registry, _guards(part, document), pace)
+    rule = _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
+    return replace(rule, max_gap=pace.max_gap, every=pace.every)
 
 
 def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:

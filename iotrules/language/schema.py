@@ -29,6 +29,7 @@ from iotrules.language.documents import (
     ZoneDocument,
 )
 from iotrules.language.guard_schema import DOWNTIME, FLAPPING, GUARDS, INHIBIT, OPENING
+from iotrules.language.pace_schema import FRESH_NEEDS_PARTIAL, ON_LATE, OTHER_STREAM_KEYS, pace_keys
 from iotrules.language.schema_parts import DURATION as _DURATION
 from iotrules.language.schema_parts import LONGER_THAN_NOTHING as _LONGER_THAN_NOTHING
 from iotrules.language.schema_parts import NOTHING as _NOTHING
@@ -73,9 +74,8 @@ _TIME: Schema = {
         "How it says so: seconds, milli-, micro- or nanoseconds since 1970 UTC, or ISO 8601.",
         ["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"],
     ),
-    "late": _text(
-        "How long samples wait for older ones. This version decides at once: 0s.", f"(?=[^1-9]*$){_DURATION}"
-    ),
+    "late": _text("How long samples wait for older ones: 30s. Default 0s: decided on as they come.", _DURATION),
+    "on_late": ON_LATE,
     "ahead": _text("Farther ahead of our clock than this, arrival time is used. Default 10s.", _DURATION),
 }
 
@@ -121,6 +121,9 @@ _STREAM: Schema = {
         "minItems": 1,
     },
     "interval": _text("How often a device reports: 10s. Default: the median of its last gaps.", _LONGER_THAN_NOTHING),
+    "fresh": _text("With partial: how long a value is kept. Default 3 * interval.", _LONGER_THAN_NOTHING),
+    **OTHER_STREAM_KEYS,
+    **pace_keys(_LONGER_THAN_NOTHING),
     "fields": _named(
         "The values that rules read, by name.",
         {
@@ -329,6 +332,7 @@ _RULE: Schema = {
         default="hold",
     ),
     "dry_run": {"description": "true: evaluate and show, never act.", "type": "boolean", "default": False},
+    **pace_keys(_LONGER_THAN_NOTHING),
     "only_keys": ONLY_KEYS,
     **TEMPLATE_KEYS,
     **GUARDS,
@@ -337,7 +341,7 @@ _RULE: Schema = {
 _SILENCE: Schema = {
     "required": ["for"],
     "properties": {
-        **dict.fromkeys(("when", "clear", "missing", "levels"), False),
+        **dict.fromkeys(("when", "clear", "missing", "levels", "max_gap", "every"), False),
         **dict.fromkeys(("within", "matching"), _NOTHING),
         "from": _NOTHING,
         "for": {"type": "string", "pattern": "[1-9]"},
@@ -377,7 +381,11 @@ KEYS: dict[type[BaseModel], Schema] = {
 
 def rule_file_schema() -> Schema:
     """The JSON Schema (draft-07) of one rule file."""
-    stream = {"description": "A kind of telemetry.", **_object(_STREAM, required=["topic"])}
+    stream = {
+        "description": "A kind of telemetry.",
+        **_object(_STREAM, required=["topic"]),
+        **FRESH_NEEDS_PARTIAL,
+    }
     plain = {
         **_object(_RULE),
         "if": {"required": ["absent"], "properties": {"absent": {"type": "string"}}},

@@ -56,7 +56,7 @@ SEQUENCE_KEYS: Schema = {
 SEQUENCE_RULE: Schema = {
     "required": ["within"],
     "properties": {
-        **dict.fromkeys(("from", "when", "for", "levels", "expect"), False),
+        **dict.fromkeys(("from", "when", "for", "levels", "expect", "max_gap", "every"), False),
         "within": {"type": "string"},
         "clear": {"type": ["string", "null"]},
     },

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from iotrules.language import units
 from iotrules.language.documents import CommandsDocument, FieldDocument, StreamDocument, TimeDocument
+from iotrules.language.pace import read_pace
 from iotrules.language.parts import Part
 from iotrules.language.topics import overlap, topic_pattern
 from iotrules.language.words import refuse_name
@@ -16,6 +17,7 @@ from iotrules.yamlfile import quoted
 
 _AHEAD = 10 * SECOND
 MAX_STREAMS = 300
+LEAST_SAMPLES, MOST_SAMPLES = 2, 100_000
 
 
 def build_stream(part: Part) -> Stream | None:
@@ -27,6 +29,7 @@ def build_stream(part: Part) -> Stream | None:
     topic = read_topic(part, document.topic, "topic") if document else None
     if document is None or topic is None:
         return None
+    pace = read_pace(part, document.max_gap, document.every)
     stream = Stream(
         name=part.name,
         topic=topic,
@@ -35,6 +38,11 @@ def build_stream(part: Part) -> Stream | None:
         id_paths=_ids(part, document.id),
         interval=part.duration(document.interval, 0, "interval", least=MILLISECOND) or None,
         location=part.location,
+        partial=document.partial,
+        fresh=_fresh(part, document),
+        max_samples=_max_samples(part, document.max_samples),
+        max_gap=pace.max_gap,
+        every=pace.every,
     )
     return stream if len(part.problems) == before else None
 
@@ -120,11 +128,24 @@ def _path(part: Part, text: str, *where: str | int) -> tuple[str, ...]:
 
 
 def _time(part: Part, document: TimeDocument) -> EventTime:
-    if part.duration(document.late, 0, "time", "late") > 0:
-        message = '"late" is part of the rule language but only 0s is supported by this version'
-        part.wrong(message, "time", "late")
+    late = part.duration(document.late, 0, "time", "late")
+    if document.on_late == "amend":
+        message = "on_late: amend is part of the rule language but not supported by this version"
+        part.wrong(message, "time", "on_late", hint="what comes later than late is dropped, and counted")
     path = _path(part, document.field, "time", "field")
-    return EventTime(path, document.format, part.duration(document.ahead, _AHEAD, "time", "ahead"))
+    return EventTime(path, document.format, part.duration(document.ahead, _AHEAD, "time", "ahead"), late)
+
+
+def _fresh(part: Part, document: StreamDocument) -> int | None:
+    if document.fresh is not None and not document.partial:
+        part.wrong_key("fresh belongs to a stream with partial: true", "fresh")
+    return part.duration(document.fresh, 0, "fresh", least=MILLISECOND) or None
+
+
+def _max_samples(part: Part, given: int | None) -> int | None:
+    if given is not None and not LEAST_SAMPLES <= given <= MOST_SAMPLES:
+        part.wrong(f'"max_samples": expected a whole number from {LEAST_SAMPLES} to {MOST_SAMPLES:,}', "max_samples")
+    return given
 
 
 def _ids(part: Part, given: str | list[str] | None) -> tuple[tuple[str, ...], ...]:

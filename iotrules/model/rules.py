@@ -57,11 +57,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
-    """Where a message says when it was measured. Farther ahead of our clock than `ahead` ns: arrival time is used."""
+    """Where a message says when it was measured. Farther ahead of our clock than `ahead` ns: arrival time is used.
+
+    Samples wait for older ones until the newest is `late` ns newer; 0: they are decided on as they come.
+    """
 
     path: tuple[str, ...]
     format: Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
     ahead: int
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,21 @@ class Stream:
     id_paths: tuple[tuple[str, ...], ...]
     interval: int | None
     location: Location
+    partial: bool = False
+    """Does a field that a message lacks keep its newest value?"""
+    fresh: int | None = None
+    """For how many ns it does; None: for three reporting intervals."""
+    max_samples: int | None = None
+    """How many samples a window holds at most, where that is not the engine's own limit."""
+    max_gap: int | None = None
+    """A silence longer than this many ns breaks a hold and makes values stale; None: three reporting intervals."""
+    every: int | None = None
+    """How often, in ns, conditions are looked at as time passes; None: as their windows ask for."""
+
+    @property
+    def late(self) -> int:
+        """How long samples wait for older ones, ns."""
+        return 0 if self.time is None else self.time.late
 
     @property
     def captures(self) -> tuple[str, ...]:
@@ -309,11 +328,20 @@ class Rule:
     downtime: Downtime = CONTINUE
     only_keys: OnlyKeys = ()
     """Which keys the rule looks at. Its hash is behind the dot of `meaning`."""
+    max_gap: int | None = None
+    """The rule's own, ns; else that of its stream."""
+    every: int | None = None
+    """The rule's own, ns; else that of its stream."""
 
 
 def held_name(rule: str) -> str:
     """The alert about commands of a rule that are held; no rule of a file can be called so."""
     return f"{rule}/held"
+
+
+def clock_name(stream: str) -> str:
+    """The alert about a device of a stream whose clock is ahead; no rule of a file can be called so."""
+    return f"{stream}/clock"
 
 
 def rungs_of(rule: Rule) -> tuple[Rung, ...]:

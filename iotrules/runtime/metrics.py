@@ -33,6 +33,8 @@ class EngineMetrics:
         self._received = counter("messages_received", "Messages taken from the broker.", ["source"])
         self._applied = counter("messages_applied", "Messages applied to their device.", ["stream"])
         self._dropped = counter("messages_dropped", "Messages that change nothing, by reason.", ["reason"])
+        self._early = counter("messages_early", "Messages decided on before their late was over.", ["stream"])
+        self._ahead = counter("clock_ahead", "Messages whose time was too far ahead of ours to be used.", ["stream"])
         self._rejected = counter("messages_rejected", "Messages put into the dead letters, by reason.", ["reason"])
         self._evaluations = counter("rule_evaluations", "Conditions evaluated.", ["rule"])
         self._unknown = counter("rule_unknown", "Conditions that could not be known.", ["rule"])
@@ -61,7 +63,8 @@ class EngineMetrics:
         for outcome in ("applied", "unchanged", "refused"):
             self._reloads.labels(outcome)
         for stream in rules.streams:
-            self._applied.labels(stream)
+            for metric in (self._applied, self._early, self._ahead):
+                metric.labels(stream)
         for reason in ("duplicate", "late"):
             self._dropped.labels(reason)
         for rule in rules.rules.values():
@@ -129,6 +132,10 @@ class EngineMetrics:
                 self._applied.labels(label).inc(count)
             case "duplicate" | "late":
                 self._dropped.labels(counter).inc(count)
+            case "released_early":
+                self._early.labels(label).inc(count)
+            case "clock_ahead":
+                self._ahead.labels(label).inc(count)
             case "evaluations":
                 self._evaluations.labels(label).inc(count)
             case "unknown":

@@ -336,5 +336,45 @@ def test_whatever_loads_can_be_linted() -> None:
 
 
 def test_every_kind_has_a_reason() -> None:
-    assert list(KINDS) == [f"L{number:03}" for number in range(1, 13)]
+    assert list(KINDS) == [f"L{number:03}" for number in range(1, 16)]
     assert all(kind.why and kind.name for kind in KINDS.values())
+
+
+STREAM_WITH = "streams:\n  env: {topic: a, id: seq, interval: 10s, fields: {temp: {unit: degC}}, %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "place"), [("max_gap: 9s", "9s"), ("partial: true, fresh: 9s", "9s"), ("max_gap: 10s", "")]
+)
+def test_what_is_too_old_before_the_next_message(key: str, place: str) -> None:
+    found = [one for one in findings("from: env, when: temp > 5", head=STREAM_WITH % key) if not one.kind.info]
+    assert [(one.code, pointed(one).startswith(place)) for one in found] == ([("L013", True)] if place else [])
+
+
+def test_a_rule_s_own_greatest_gap_is_looked_at_too() -> None:
+    assert codes("from: env, when: temp > 5, clear: temp < 3, max_gap: 9s") == ["L013"]
+
+
+@pytest.mark.parametrize(
+    ("when", "found"),
+    [
+        ("temp > 5", ["L014"]),
+        ("avg(temp, 1m) > 5", []),
+        ('hour("Europe/Berlin") == 5', []),
+        ("age(temp) > 60", []),
+        ("delta(temp) > 2", ["L014"]),
+    ],
+)
+def test_every_needs_a_condition_that_changes_with_time(when: str, found: list[str]) -> None:
+    assert codes(f"from: env, when: '{when}', every: 5s") == found
+
+
+@pytest.mark.parametrize(("late", "found"), [("30s", []), ("10s", ["L015"]), ("0s", ["L015"])])
+def test_streams_of_a_sequence_wait_alike(late: str, found: list[str]) -> None:
+    head = (
+        "streams:\n"
+        "  door: {topic: 'd/{site}', time: {field: ts, format: unix_ms, late: 30s}, fields: {open: {type: flag}}}\n"
+        "  motion: {topic: 'm/{site}', time: {field: ts, format: unix_ms, late: %s}, fields: {seen: {type: flag}}}\n"
+    )
+    body = "by: [site], sequence: [first: door where open, then: motion where seen], within: 1m"
+    assert [one.code for one in findings(body, head=head % late) if not one.kind.info] == found

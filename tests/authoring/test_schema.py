@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 
 from iotrules.cli.schema import command
 from iotrules.language import load_files, read_directory
-from iotrules.language.documents import RuleDocument, StepDocument, StreamDocument, TimeDocument, _Document
+from iotrules.language.documents import RuleDocument, StepDocument, StreamDocument, _Document
 from iotrules.language.schema import KEYS, rule_file_schema
 from iotrules.model.errors import RuleError
 from iotrules.yamlfile import parse, to_plain
@@ -89,7 +89,7 @@ def test_the_keys_are_the_loaders() -> None:
         assert set(keys) == {info.alias or name for name, info in document.model_fields.items()}, document
 
 
-@pytest.mark.parametrize("document", [RuleDocument, StepDocument, StreamDocument, TimeDocument])
+@pytest.mark.parametrize("document", [RuleDocument, StepDocument, StreamDocument])
 def test_keys_of_later_versions_are_not_accepted(document: type[_Document]) -> None:
     assert document.later
     assert not document.later & set(KEYS[document])

@@ -21,6 +21,9 @@ STREAMS = {
     "no id": STREAM.replace("    id: [boot, seq]\n", ""),
     "no time": STREAM.replace("    time: {field: ts, format: unix_ms, ahead: 10s}\n", ""),
     "read by hand": STREAM.replace("unix_ms", "iso8601"),
+    "late": STREAM.replace("ahead: 10s", "ahead: 10s, late: 15s"),
+    "partial": STREAM.replace("    interval: 10s\n", "    interval: 10s\n    partial: true\n    fresh: 12s\n"),
+    "its own pace": STREAM.replace("    interval: 10s\n", "    max_gap: 12s\n    every: 4s\n    max_samples: 3\n"),
     "nested": STREAM.replace("temp: {unit: degC,", "temp: {path: motor.temp, unit: degC,"),
 }
 
@@ -123,6 +126,8 @@ def _payload(stream: str, at: int, seq: int, sent: Sent) -> bytes:
     temp, pressure, fan = sent.values
     measured = (START + (at - sent.lag) * SECOND) // MILLISECOND
     body: dict[str, Any] = {"ts": measured, "boot": "x", "seq": seq, "temp": temp, "pressure": pressure, "fan": fan}
+    if stream == "partial":
+        body = {name: value for name, value in body.items() if value is not None}
     if stream == "nested":
         body["motor"] = {"temp": body.pop("temp")}
     return json.dumps(body).encode()

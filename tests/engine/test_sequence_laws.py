@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from iotrules.engine.sequences import (
     settle,
     take,
 )
+from iotrules.model.decisions import Transition
 from iotrules.model.inputs import Tick
 from iotrules.model.sequences import EventPattern, Forbidden, Matching, Sequence, SequenceStep
 from iotrules.model.times import SECOND
@@ -311,7 +313,14 @@ def test_the_order_of_rules_does_not_matter(feed: list[Any]) -> None:
     assert len(rules) == 4
     one, other = _building(feed, "\n" + "".join(rules)), _building(feed, "\n" + "".join(reversed(rules)))
     order = attrgetter("rule", "key.text", "number")
-    assert sorted(one.transitions(), key=order) == sorted(other.transitions(), key=order)
+    assert sorted(map(_anywhere, one.transitions()), key=order) == sorted(
+        map(_anywhere, other.transitions()), key=order
+    )
+
+
+def _anywhere(change: Transition) -> Transition:
+    """The transition without the lines that its rule stands in."""
+    return replace(change, evidence=replace(change.evidence, place=None))
 
 
 @settings(max_examples=60, deadline=None)

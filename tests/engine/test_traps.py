@@ -72,7 +72,7 @@ def test_a_future_timestamp_does_not_kill_the_window() -> None:
     world.put(batch((86_400, {"temp": 90}), now=world.now))
     assert world.total("clock_ahead") == 1
     world.send(10, temp=90)
-    assert world.history() == ["10 warm firing"]
+    assert [line for line in world.history() if "clock" not in line] == ["10 warm firing"]
     for at in range(20, 100, 10):
         world.send(at, temp=20)
     assert world.history()[-1].endswith("warm resolved")

@@ -222,3 +222,16 @@ def test_the_rules_own_lines_are_shown_and_no_others() -> None:
     assert place.text[0] == "ladder:"
     assert place.text[-1] == "  clear: {when: temp < 60, for: 30s}"
     assert _why(world).place.text[-1] == '  summary: "{device} is at {temp:.1f}"'
+
+
+def test_a_kept_value_says_since_when_it_is_not_fresh_and_late_that_all_is_behind() -> None:
+    stream = STREAM.replace("interval: 10s", "interval: 10s\n    partial: true\n    max_gap: 5m")
+    world = World(OVERHEAT, streams=stream.replace("ahead: 10s", "ahead: 10s, late: 5s"))
+    world.send(0, temp=90)
+    for at in (20, 40):
+        world.send(at, pressure=3)
+    world.pass_time(50)
+    told = _why(world)
+    assert "90 is not fresh any more, it came 45s before" in told.verdict
+    assert (told.gap, told.at) == (300 * SECOND, world.now - 5 * SECOND)
+    assert "late: samples wait for older ones, so all is seen 5s behind" in told.notes

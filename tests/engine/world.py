@@ -71,7 +71,9 @@ class World:
         restart_every: int | None = None,
         fused: bool = True,
         registry: str | None = None,
+        streams: str | None = None,
     ) -> None:
+        self.streams = streams or self.streams
         self._fused = fused
         self.engine = Engine(fused=fused)
         self.now = START

@@ -50,6 +50,7 @@ def test_what_is_there_no_more_and_what_is_new() -> None:
         (SILENT, SILENT.replace("for: 1m", "for: 3 * interval"), ["for: 1m → 3 * interval"]),
         (SILENT, SILENT.replace("for: 1m", "for: 1m, expect: seen_within 2d"),
          ["expect: seen_within 7d → seen_within 2d"]),
+        (RULE, RULE.replace("for:", "max_gap: 45s, for:"), ["max_gap: nothing → 45s"]),
         (RULE, SILENT, ["when: a condition → silence", "severity: major → minor"]),
     ],
 )  # fmt: skip
@@ -99,3 +100,9 @@ def test_a_stream_that_means_something_else_changes_its_rules(old: str, new: str
 
 def test_a_field_that_no_rule_reads_changes_none() -> None:
     assert _told(RULE, RULE, HEAD.replace("rpm:       {unit: rpm,", "rpm:       {")) == []
+
+
+@pytest.mark.parametrize("key", ["partial: true", "max_samples: 20", "max_gap: 45s", "every: 5s"])
+def test_what_a_stream_says_of_time_and_messages_is_named(key: str) -> None:
+    head = HEAD.replace("    interval: 10s\n", f"    interval: 10s\n    {key}\n")
+    assert _told(RULE, RULE, head) == [("r", "meaning", [f"stream env: {key.partition(':')[0]}"])]

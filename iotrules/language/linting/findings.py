@@ -34,6 +34,9 @@ KINDS = {
         Kind("L010", "useless-allowance", "a comment that allows a finding has a reason and something to allow"),
         Kind("L011", "mutes-nothing", "a rule without an alert notifies nobody, so there is nothing to mute"),
         Kind("L012", "holds-nothing-back", "a schedule that is always open, or a downtime without for, says nothing"),
+        Kind("L013", "shorter-than-interval", "between two messages that come as they should, all is too old already"),
+        Kind("L014", "every-for-nothing", "conditions without windows, ages and hours change with messages only"),
+        Kind("L015", "late-differs", "in a sequence, what waits longer than the others comes after them"),
     )
 }
 """By code, in the order of the codes."""

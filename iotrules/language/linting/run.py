@@ -8,6 +8,7 @@ from iotrules.language.linting.allowances import read_allowances, unused
 from iotrules.language.linting.conditions import condition_findings
 from iotrules.language.linting.findings import Finding
 from iotrules.language.linting.guards import guard_findings, muting_findings
+from iotrules.language.linting.pace import rule_pace_findings, sequence_pace_findings, stream_pace_findings
 from iotrules.language.linting.subjects import Subjects, subjects
 from iotrules.language.linting.timing import hold_findings, key_findings, stream_findings
 from iotrules.language.linting.twins import twin_findings
@@ -34,12 +35,16 @@ def _reading_order(finding: Finding, order: Mapping[str, int]) -> tuple[int, int
 
 
 def _all(subject: Subjects) -> Iterator[Finding]:
+    streams = {one.stream.name: one.stream for one in subject.streams}
     for stream in subject.streams:
         yield from stream_findings(stream)
+        yield from stream_pace_findings(stream)
     for rule in subject.rules:
         yield from condition_findings(rule)
         yield from hold_findings(rule)
         yield from key_findings(rule)
         yield from guard_findings(rule)
+        yield from rule_pace_findings(rule)
+        yield from sequence_pace_findings(rule, streams)
     yield from muting_findings(subject.rules)
     yield from twin_findings(subject.rules)

@@ -44,14 +44,14 @@ class StateEstimate:
 
 
 def estimate_state(rules: RuleSet, most_samples: int) -> list[StateEstimate]:
-    """For every rule, in reading order; a window never holds more than `most_samples`."""
+    """For every rule, in reading order; a window holds `most_samples` at most, or what its stream says."""
     return [_estimate(rule, rules.streams[rule.stream], most_samples) for rule in rules.rules.values()]
 
 
 def _estimate(rule: Rule, stream: Stream, most: int) -> StateEstimate:
     found = {}
     for window in (window for node in _conditions(rule) for window in windows(node)):
-        estimate = _window(window, stream.interval, most)
+        estimate = _window(window, stream.interval, most if stream.max_samples is None else stream.max_samples)
         if estimate.samples:
             found[estimate.text] = estimate
     return StateEstimate(rule.name, stream.name, rule.by, tuple(found.values()))

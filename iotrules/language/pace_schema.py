@@ -1,0 +1,48 @@
+"""The JSON Schema of what a stream says about time and about what is kept of it, beside its topic and fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iotrules.language.streams import LEAST_SAMPLES, MOST_SAMPLES
+
+Schema = dict[str, Any]
+
+ON_LATE: Schema = {"description": "What comes later than late is dropped, and counted.", "enum": ["drop", None]}
+
+OTHER_STREAM_KEYS: Schema = {
+    "partial": {
+        "description": "true: a field that a message lacks keeps its newest value, for as long as fresh says.",
+        "type": "boolean",
+    },
+    "max_samples": {
+        "description": "How many samples a window holds at most; with more it is unknown. Default 10000.",
+        "type": ["integer", "null"],
+        "minimum": LEAST_SAMPLES,
+        "maximum": MOST_SAMPLES,
+    },
+}
+
+FRESH_NEEDS_PARTIAL: Schema = {
+    "if": {"required": ["fresh"], "properties": {"fresh": {"type": "string"}}},
+    "then": {"required": ["partial"], "properties": {"partial": {"enum": [True]}}},
+}
+
+_MAX_GAP = "A silence longer than this breaks a for and makes values stale: 45s. Default 3 * interval."
+_EVERY = (
+    "How often conditions over time are looked at while no message comes: at least 1s. "
+    "Default: the shortest window / 60."
+)
+_LESS_THAN_A_SECOND = r"0*[0-9]{1,3}(?:\.[0-9]+)?ms"
+
+
+def pace_keys(duration: str) -> Schema:
+    """max_gap and every, of a stream or a rule; `duration` is the pattern of one that is longer than nothing."""
+    return {
+        "max_gap": {"description": _MAX_GAP, "type": ["string", "null"], "pattern": f"^(?:{duration})$"},
+        "every": {
+            "description": _EVERY,
+            "type": ["string", "null"],
+            "pattern": f"^(?!{_LESS_THAN_A_SECOND}$)(?:{duration})$",
+        },
+    }
