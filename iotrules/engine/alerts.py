@@ -55,7 +55,9 @@ def settle(sampled: Sampled, moment: Moment) -> None:
             track.restless.add(index)
         _note_look(track, index, moment.state)
     for track, truths in sampled:
-        track.patience = _plan_of(track).patience(track)
+        plan = _plan_of(track)
+        if track.patience < 0 or plan.gap_factors:
+            track.patience = plan.patience(track)
         track.truths, track.looked = truths, 0
         track.unknown = truths is not None and None in truths
         _schedule(track, moment.state)
@@ -165,7 +167,10 @@ def _schedule(track: Track, state: State) -> None:
     """Have the engine woken when time alone may change an alert of this key."""
     due = NEVER
     for compiled in _plan_of(track).rules:
-        found = _next_due(compiled, track, state.rule(compiled.rule.name, track.key), state)
+        rule_state = state.rules.get((compiled.rule.name, track.key))
+        if rule_state is None and compiled.every is None and compiled.rungs:
+            continue  # it is at rest, and only a message changes that
+        found = _next_due(compiled, track, rule_state or RuleState(), state)
         due = due if found is None else min(due, found + compiled.rank)
     state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
 

@@ -171,8 +171,7 @@ class State:
     def wake_track(self, track: Track, wall: int | None) -> None:
         """Have the engine woken for this track when our clock shows `wall`; None: not at all."""
         if wall is not None or track.wakes:
-            stream, by, key = track.name
-            self.timers.set(("track", stream, " ".join(by), key.text), wall)
+            self.timers.set(track.timer, wall)
         track.wakes = wall is not None
 
     def woken(self, name: tuple[str, ...]) -> Track:

@@ -57,7 +57,7 @@ class Track:
     """
 
     __slots__ = (
-        "_values",
+        "_timer", "_values",
         "attributes",
         "came",
         "clock",
@@ -120,6 +120,7 @@ class Track:
         self.registered = False
         self.revised = 0
         self.devices: Mapping[Key, Remembered] = {}
+        self._timer: tuple[str, ...] | None = None
         self.wakes = False
         """Is the engine going to be woken for this track?"""
         self.looked = 0
@@ -159,6 +160,14 @@ class Track:
         """What functions persisted for the key, now."""
         found = self.devices.get(self.key)
         return NOTHING_REMEMBERED if found is None else found.body
+
+    @property
+    def timer(self) -> tuple[str, ...]:
+        """What the engine's timer for this track is called."""
+        if self._timer is None:
+            stream, by, key = self.name
+            self._timer = ("track", stream, " ".join(by), key.text)
+        return self._timer
 
     def clock_at(self, now: int) -> int:
         """The key's event time when our clock shows `now`; it never goes back."""
