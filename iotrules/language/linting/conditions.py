@@ -15,6 +15,7 @@ from iotrules.language.unparse import unparse
 from iotrules.model.expression import And, Comparison, Expression, Membership, Not, Or, children, fields, windows
 from iotrules.model.rules import NO_HOLD
 
+_OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 _WORD = re.compile(r"\w+")
 
 
@@ -64,11 +65,25 @@ def _read(names: Iterable[str], view: View) -> set[str]:
 
 
 def _flapping(subject: RuleSubject, raising: Raising) -> Iterator[Finding]:
-    steadied = any(ending.when is not None or ending.hold != NO_HOLD for ending in raising.endings)
+    steadied = any(
+        ending.hold != NO_HOLD or (ending.when is not None and not _is_opposite(ending.when, raising.when))
+        for ending in raising.endings
+    )
     if not steadied and _has_line(raising.when):
         message = "the alert ends and begins again each time the value crosses the line back and forth"
         hint = "say clear: with a line of its own, or clear: {for: …}"
         yield subject.written.finding("L002", message, hint, *raising.when_path)
+
+
+def _is_opposite(one: Expression, other: Expression) -> bool:
+    """Is one comparison true just where the other is not? Then a `clear` leaves no room between them."""
+    if not isinstance(one, Comparison) or not isinstance(other, Comparison) or len(one.operators) > 1:
+        return False
+    alike = [unparse(operand, canonical=True) for operand in one.operands]
+    return (
+        alike == [unparse(operand, canonical=True) for operand in other.operands]
+        and (_OPPOSITE[one.operators[0]],) == other.operators
+    )
 
 
 def _has_line(node: Expression) -> bool:
