@@ -17,6 +17,7 @@ _COMMANDS = {
     "commands": "show commands, and approve or reject those that are held",
     "dashboard": "serve the page that shows alerts, fleet and devices",
     "demo": "run everything: broker, engine, functions, simulated fleet, dashboard",
+    "explain": "say what a rule means, or show the code that decides on it",
     "init": "begin a directory of rules, with help for editors",
     "lint": "find what can't be meant in rule files",
     "plan": "say what other rule files would change",

@@ -40,7 +40,8 @@ class Change(NamedTuple):
 def settle(sampled: Sampled, moment: Moment) -> None:
     """Decide at the newest sample of keys that one message was for: rules that inhibit others come before those.
 
-    Rules whose truths are what they were, and that are at rest, are left out.
+    Rules whose truths are what they were, and that are at rest, are left out; those that have to wait for others that
+    they ask for look once `reread` is called.
     """
     looks = [
         (compiled, index, track)
@@ -49,6 +50,9 @@ def settle(sampled: Sampled, moment: Moment) -> None:
         if not _is_alike(compiled, index, track, truths, moment)
     ]
     for compiled, index, track in sorted(looks, key=_by_rank) if len(sampled) > 1 else looks:
+        if compiled.rule.name in _plan_of(track).waiting:
+            moment.state.plan.firings.look(track, compiled.rule.name)
+            continue
         if not on_sample(compiled, track, moment):
             track.restless.discard(index)
         else:
@@ -63,6 +67,28 @@ def settle(sampled: Sampled, moment: Moment) -> None:
         _schedule(track, moment.state)
 
 
+def look_again(track: Track, rule: str, at: int, moment: Moment, *, again: bool) -> None:
+    """Have a rule look that waited for others, at event time `at`. `again`: since what it asks for has changed."""
+    index = _plan_of(track).waiting.get(rule)
+    if index is None:
+        return  # it does not look at this key
+    compiled, unknown = _plan_of(track).rules[index], moment.decision.counts.get(("unknown", rule), 0)
+    if at > track.clock:
+        track.looked = max(track.looked, at)
+        changed = _as_time_passes(compiled, track, moment.state.rule(rule, track.key), at, moment)
+    else:
+        changed = on_sample(compiled, track, moment)
+    if again:  # what it was told before is not known any more: it must not look at that time once more
+        track.truths = None
+        moment.state.keep_rule(rule, track.key, moment.state.rule(rule, track.key))
+    if changed or moment.decision.counts.get(("unknown", rule), 0) > unknown:
+        track.restless.add(index)  # while it is unknown it looks each time, so that this is counted once
+    else:
+        track.restless.discard(index)
+    _note_look(track, index, moment.state)
+    _schedule(track, moment.state)
+
+
 def _by_rank(look: tuple[CompiledRule, int, Track]) -> int:
     return look[0].rank
 
@@ -74,7 +100,7 @@ def _is_alike(compiled: CompiledRule, index: int, track: Track, truths: Truths, 
         return False
     if index in track.restless or track.dues.get(index, NEVER) <= track.clock:
         return False
-    _count_unknown(compiled, truths[part], moment)
+    _count_unknown(compiled, track, truths[part], moment)
     return True
 
 
@@ -115,13 +141,13 @@ def unknowns(track: Track, moment: Moment) -> None:
     """Count what is unknown at the newest sample, as it was before."""
     plan = _plan_of(track)
     for compiled, part in zip(plan.rules, plan.parts, strict=True):
-        _count_unknown(compiled, (track.truths or ())[part], moment)
+        _count_unknown(compiled, track, (track.truths or ())[part], moment)
 
 
-def _count_unknown(compiled: CompiledRule, truths: tuple[Truth, ...], moment: Moment) -> None:
+def _count_unknown(compiled: CompiledRule, track: Track, truths: tuple[Truth, ...], moment: Moment) -> None:
     """Of a rule's truths those of the levels' conditions come first."""
     for _ in range(truths[: len(compiled.rungs)].count(None)):
-        count_unknown(compiled.rule, moment.decision)
+        count_unknown(compiled.rule, track, track.clock, moment.decision)
 
 
 def rest(track: Track, state: State) -> None:
@@ -159,7 +185,7 @@ def _note_look(track: Track, index: int, state: State) -> None:
 def _keeps_still(compiled: CompiledRule, rule_state: RuleState) -> bool:
     """Not where a sample ends a silence, or where a hold's length depends on when samples come."""
     if isinstance(compiled.rule.body, Absence):
-        return rule_state.alert is not AlertState.FIRING
+        return rule_state.alert is not AlertState.FIRING and not rule_state.refused
     return compiled.stream.interval is not None or not (compiled.counts_intervals and rule_state.active)
 
 
@@ -180,6 +206,7 @@ def on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
     rule_state = moment.state.rule(compiled.rule.name, track.key)
     if not isinstance(compiled.rule.body, Absence):
         return _observe(compiled, track, rule_state, track.clock, moment)
+    _forgive(compiled, track, rule_state, moment)
     reason = f"heard again after {duration_words(track.silence)}" if track.silence else "heard for the first time"
     if rule_state.observed > track.clock:  # of our clock, or a device that was given up: it is known by its own now
         rule_state.observed = track.clock
@@ -193,8 +220,11 @@ def _as_time_passes(compiled: CompiledRule, track: Track, rule_state: RuleState,
         _silence(compiled, track, rule_state, at, moment)
         return True
     moment.decision.count("evaluations", compiled.rule.name)
+    faults = len(moment.decision.faults)
     changed = _observe(compiled, track, rule_state, at, moment)
     moment.state.rules[compiled.rule.name, track.key] = rule_state  # it looked: that is remembered until a restart
+    if len(moment.decision.faults) > faults:  # which is told of, and must not come again with a restart
+        moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
     return changed
 
 
@@ -276,7 +306,8 @@ def _condition_due(compiled: CompiledRule, track: Track, rule_state: RuleState) 
     wanted = nanoseconds(body.hold, track.interval(compiled.stream.interval))
     if wanted is None or rule_state.observed >= track.clock + body.seen_within:
         return None
-    due = _silent_for(compiled, track, rule_state, wanted, track.clock)
+    since = max(track.clock, rule_state.observed) if rule_state.refused else track.clock
+    due = _silent_for(compiled, track, rule_state, wanted, since)
     return None if compiled.rule.only and due is not None and due >= track.clock + body.seen_within else due
 
 
@@ -295,11 +326,21 @@ def _observe(compiled: CompiledRule, track: Track, rule_state: RuleState, at: in
     if changed:
         moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
     if outcome is None:
-        return changed
+        return _forgive(compiled, track, rule_state, moment) or changed
     change = Change(
         outcome.signal, at, outcome.reason, outcome.severity, rule_state.stops.counted(at) - outcome.since, outcome
     )
     return _move(compiled, track, rule_state, change, moment) or changed
+
+
+def _forgive(compiled: CompiledRule, track: Track, rule_state: RuleState, moment: Moment) -> bool:
+    """An alert that could not be opened: is it still wanted? Then it goes on being tried."""
+    if not rule_state.refused:
+        return False
+    if not any(rung.latched or rung.hold.since is not None for rung in rule_state.rungs):
+        rule_state.refused = False
+        moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
+    return True
 
 
 def _silence(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> None:
@@ -320,9 +361,16 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
     after = TABLE.get((before, change.signal))
     if after is None:
         return False
+    if before is not after and moment.state.active.is_full(compiled.rule.name, after, moment.state.bounds):
+        _refuse(compiled, track, rule_state, after, moment)
+        return True
+    rule_state.refused = False
     risen_from = rule_state.severity if before is AlertState.FIRING else None
     rule_state.enter(after, moment.sequence, change.severity)
     moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
+    if (after is AlertState.FIRING) is not (before is AlertState.FIRING):
+        wall = track.wall_of(change.at)
+        moment.state.plan.firings.note(compiled.rule.name, track.key, after is AlertState.FIRING, wall)
     notices.follow_source(moment.state, compiled.rule, track.key, before, after)
     muted, note = notices.judge(moment.state, compiled, track.key, rule_state, change.signal, change.at)
     if note:
@@ -341,6 +389,14 @@ def _template_values(rule: Rule, track: Track, change: Change) -> dict[str, Valu
     values = dict(track.values_at(change.at)) | dict(track.labels)
     values |= {f"attr.{name}": value for name, value in track.attributes.items()}
     return values | {"rule": rule.name, "severity": change.severity.word, "held": duration_words(change.held)}
+
+
+def _refuse(compiled: CompiledRule, track: Track, rule_state: RuleState, after: AlertState, moment: Moment) -> None:
+    """Leave the alert as it is: there are too many. It is tried again as long as there is reason for it."""
+    if not rule_state.refused:
+        rule_state.refused = True
+        moment.state.refuse(compiled.rule.name, moment.decision, pending=after is AlertState.PENDING)
+        moment.state.keep_rule(compiled.rule.name, track.key, rule_state)
 
 
 def _transition(

@@ -12,7 +12,7 @@ from iotrules.engine.schedules import first_open, is_open
 from iotrules.engine.stops import Stops
 from iotrules.engine.tracks import Track
 from iotrules.model.decisions import AlertState, Decision
-from iotrules.model.expression import Truth, Window
+from iotrules.model.expression import Firing, Truth, Window
 from iotrules.model.rules import NO_HOLD, Clear, Condition, Hold, Ladder, Missing, Rule, Rung, Severity
 from iotrules.model.times import duration_words
 
@@ -218,9 +218,9 @@ def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, stops: Stop
     scope = scope_of(track, at, stale)
     value = truth(rung.condition.when, scope)
     for fault in scope.faults:
-        decision.count("rule_errors", f"{rule.name}: {fault}")
+        decision.fault(rule.name, track.key, fault, track.wall_of(at))
     if value is None:
-        count_unknown(rule, decision)
+        count_unknown(rule, track, at, decision)
         value = _missing_as(rule)
     clear = rung.condition.clear.when
     clears = (None if value is None else not value) if clear is None else truth(clear, scope)
@@ -229,11 +229,11 @@ def _look(compiled: CompiledRule, rung: Rung, track: Track, at: int, stops: Stop
     return Observed(rung, at, counted, value, clears, stale and rule.missing is not Missing.TRUE, scope)
 
 
-def count_unknown(rule: Rule, decision: Decision) -> None:
-    """A condition of the rule was unknown."""
+def count_unknown(rule: Rule, track: Track, at: int, decision: Decision) -> None:
+    """A condition of the rule was unknown at event time `at`."""
     decision.count("unknown", rule.name)
     if rule.missing is Missing.ERROR:
-        decision.count("rule_errors", f"{rule.name}: the condition is unknown")
+        decision.fault(rule.name, track.key, "the condition is unknown", track.wall_of(at))
 
 
 def _missing_as(rule: Rule) -> Truth:
@@ -249,4 +249,10 @@ def scope_of(track: Track, at: int, stale: bool) -> Scope:
         return track.windows[places[node]].value(node.kind, at, node.min_samples)
 
     values, own = ({}, None) if stale else (track.values_at(at), track.own_values if track.came else None)
-    return Scope(values, track.labels, window, track.attributes, track.remembered, own)
+    return Scope(
+        values, track.labels, window, track.attributes, track.remembered, own, lambda asked: _fires(track, asked)
+    )
+
+
+def _fires(track: Track, asked: Firing) -> bool:
+    return track.plan is not None and track.plan.firings.fires(asked, track.labels)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
-from iotrules.engine import clocks, commands, held, notices
-from iotrules.engine.alerts import catch_up, impatient, settle, tell_freed, unknowns, wake
+from iotrules.engine import clocks, commands, held, notices, own_alerts
+from iotrules.engine.alerts import impatient, settle, tell_freed, unknowns, wake
+from iotrules.engine.attending import attend, wake_failed
+from iotrules.engine.bounds import Bounds
 from iotrules.engine.downtime import take_stop
 from iotrules.engine.inspect import Standing, keys_of, standings
 from iotrules.engine.intake import let_leave, take_arrival
@@ -19,6 +21,7 @@ from iotrules.engine.operators import take_operator
 from iotrules.engine.receipts import take_receipt
 from iotrules.engine.rehearse import look_again
 from iotrules.engine.reload import reload, schedule_all
+from iotrules.engine.rereading import pass_time, reread
 from iotrules.engine.sequence_alerts import take_reading, tell_freed_sequence, wake_sequence
 from iotrules.engine.state import Remembered, State
 from iotrules.engine.why import explain
@@ -27,6 +30,8 @@ from iotrules.model.decisions import ActiveAlert, Decision, Key
 from iotrules.model.explanation import Explanation
 from iotrules.model.inputs import Arrival, Input, Messages, Operator, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet, Severity
+
+BOUNDS = Bounds()
 
 
 def _load(files: Reload) -> RuleSet:
@@ -40,8 +45,10 @@ class Engine:
     decides the same.
     """
 
-    def __init__(self, read: Callable[[Reload], RuleSet] = _load, *, fused: bool = True) -> None:
-        self._state = State(read, fused=fused)
+    def __init__(
+        self, read: Callable[[Reload], RuleSet] = _load, *, fused: bool = True, bounds: Bounds = BOUNDS
+    ) -> None:
+        self._state = State(read, fused=fused, bounds=bounds)
 
     @property
     def rules(self) -> RuleSet:
@@ -69,13 +76,14 @@ class Engine:
         return self._state.devices.get(key) or Remembered()
 
     def active_alerts(self) -> list[ActiveAlert]:
-        """What is pending or firing now, of rules that raise alerts, held commands, clocks that are ahead."""
+        """What is pending or firing now: of rules, held commands, clocks that are ahead, and rules themselves."""
         found = [
             ActiveAlert(rule, key, kept.alert, Severity(kept.severity))
             for (rule, key), kept in self._state.rules.items()
             if kept.active and rule in self.rules.rules and self.rules.rules[rule].alert
         ]
-        return found + held.active_alerts(self._state) + clocks.active_alerts(self._state.sources.values())
+        others = held.active_alerts(self._state) + clocks.active_alerts(self._state.sources.values())
+        return found + others + own_alerts.active_alerts(self._state)
 
     def explain(self, rule: str, key: Key, now: int, faults: Mapping[str, str] | None = None) -> Explanation:
         """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not."""
@@ -108,6 +116,7 @@ class Engine:
                 self._tell_freed(moment, passed=True)
             case Started(stopped):
                 take_stop(stopped, moment)
+                reread(moment)
                 self._tell_freed(moment, passed=True)
             case Receipt():
                 take_receipt(self._state, value, now, decision)
@@ -118,11 +127,14 @@ class Engine:
                 self._tell_freed(moment, passed=True)
             case _:
                 assert_never(value)
+        attend(moment)
         decision.changed = not isinstance(value, Tick) or self._state.changes > changes
         return decision
 
     def _moment(self, now: int, sequence: int, decision: Decision) -> Moment:
-        return Moment(now, sequence, decision, self._state, settle, catch_up, impatient, unknowns, take_reading)
+        return Moment(
+            now, sequence, decision, self._state, settle, pass_time, impatient, unknowns, take_reading, reread
+        )
 
     def _take(self, arrivals: Sequence[Arrival], moment: Moment) -> None:
         """Ordinary messages go through their stream's generated function, all else the careful way."""
@@ -175,7 +187,11 @@ class Engine:
             match name:
                 case ("command", command):
                     commands.overdue(self._state, command, moment.now, moment.decision)
+                case ("failed", rule):
+                    wake_failed(rule, moment)
                 case ("sequence", rule, key):
                     wake_sequence(rule, Key.from_text(key), moment)
+                    reread(moment)
                 case _:
                     wake(self._state.woken(name), moment)
+                    reread(moment)

@@ -24,6 +24,9 @@ class WireAnswer(msgspec.Struct):
     detail: Any = None
 
 
+_TOO_MANY = "too many invocations wait for an answer"
+
+
 def run_steps(
     state: State,
     rule: Rule,
@@ -45,7 +48,7 @@ def run_steps(
         try:
             _run_step(state, step, index, transition, decision, values)
         except UnfilledError as error:
-            decision.count("rule_errors", f"{rule.name}: {error}")
+            decision.fault(rule.name, transition.key, str(error), transition.decided)
 
 
 def _runs(step: Step, transition: Transition, risen_from: int | None) -> bool:
@@ -79,6 +82,12 @@ def _run_step(
 
 
 def _invoke(state: State, name: str, step: InvokeStep, index: int, transition: Transition, decision: Decision) -> None:
+    if len(state.invokes) >= state.bounds.invocations:
+        decision.count("invocations_refused", step.function)
+        decision.fault(
+            transition.rule, transition.key, f"{step.function} is not invoked: {_TOO_MANY}", transition.decided
+        )
+        return
     state.invokes[name] = OpenInvoke(
         transition.rule, transition.key.text, transition.episode, transition.number, index, step.function, step.guard
     )

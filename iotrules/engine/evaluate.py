@@ -18,6 +18,7 @@ from iotrules.model.expression import (
     Comparison,
     Expression,
     FieldRef,
+    Firing,
     Flag,
     Function,
     LabelRef,
@@ -35,9 +36,9 @@ from iotrules.model.expression import (
 
 
 class Scope:
-    """What names mean at one instant: field values (None: missing), labels, windows, attributes, persisted state."""
+    """What names mean at one instant: fields (None: missing), labels, windows, attributes, persisted state, rules."""
 
-    __slots__ = ("attributes", "faults", "fields", "labels", "own", "remembered", "window")
+    __slots__ = ("attributes", "faults", "fields", "firing", "labels", "own", "remembered", "window")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Scope:
         attributes: Mapping[str, Value] = NO_ATTRIBUTES,
         remembered: Callable[[], Mapping[str, Any]] = lambda: NOTHING_REMEMBERED,
         own: Mapping[str, Value | None] | None = None,
+        firing: Callable[[Firing], bool] = lambda _: False,
     ) -> None:
         self.fields = fields
         self.own = fields if own is None else own
@@ -55,6 +57,7 @@ class Scope:
         self.window = window
         self.attributes = attributes
         self.remembered = remembered
+        self.firing = firing
         self.faults: list[str] = []
         """What went wrong in arithmetic (division by zero, overflow): the result is unknown, and it is counted."""
 
@@ -96,6 +99,8 @@ def evaluate(node: Expression, scope: Scope) -> Value | None:
             return read_state(node, scope.remembered, scope.faults)
         case Window():
             return scope.window(node)
+        case Firing():
+            return scope.firing(node)
         case Function():
             return _function(node, scope)
         case Negate(operand):

@@ -10,6 +10,7 @@ from iotrules.model.expression import (
     Comparison,
     Expression,
     FieldRef,
+    Firing,
     Flag,
     Function,
     LabelRef,
@@ -54,7 +55,7 @@ def read_values(node: Expression, scope: Scope) -> tuple[tuple[str, Value | None
         match inner:
             case FieldRef() | LabelRef():
                 seen.setdefault(inner.name, evaluate(inner, scope))
-            case Window() | AttributeRef() | StateRef():
+            case Window() | AttributeRef() | StateRef() | Firing():
                 seen.setdefault(unparse(inner), evaluate(inner, scope))
             case _:
                 if isinstance(inner, Function):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from iotrules.engine.guarded import HeldAlert
 from iotrules.engine.outgoing import command_change
+from iotrules.engine.own_alerts import own_transition
 from iotrules.engine.state import OpenCommand, State
-from iotrules.model.decisions import ActiveAlert, AlertState, CommandState, Decision, Evidence, Key, Transition
+from iotrules.model.decisions import ActiveAlert, AlertState, CommandState, Decision, Key, Transition
 from iotrules.model.rules import Severity, held_name
 
 MAX_HELD = 10_000
@@ -72,8 +73,7 @@ def _raise(state: State, name: str, opened: OpenCommand, why: str, now: int, dec
 def _transition(opened: OpenCommand, alert: HeldAlert, after: AlertState, why: str, now: int) -> Transition:
     """`number`: an input opens at most one episode of a rule and device, so that its sequence tells them apart."""
     ends = after is AlertState.RESOLVED
-    return Transition(
-        held_name(opened.rule), Key.from_text(opened.key), alert.episode, 2 * alert.episode + ends,
-        AlertState.FIRING if ends else AlertState.INACTIVE, after, Severity(alert.severity), now, now, why,
-        alert.summary, Evidence("a guard held a command", True, (("command", opened.name),), None),
+    return own_transition(
+        held_name(opened.rule), Key.from_text(opened.key), (alert.episode, 2 * alert.episode + ends), after,
+        Severity(alert.severity), now, why, alert.summary, ("a guard held a command", (("command", opened.name),)),
     )  # fmt: skip

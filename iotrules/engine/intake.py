@@ -13,6 +13,7 @@ from iotrules.engine.decode import MAX_PAYLOAD, decode_object, digest_of, identi
 from iotrules.engine.decoder import decode_whole
 from iotrules.engine.drift import Drift
 from iotrules.engine.evaluate import Scope, evaluate
+from iotrules.engine.evictions import make_room
 from iotrules.engine.folds import fold
 from iotrules.engine.moment import Moment
 from iotrules.engine.plan import StreamPlan, TrackPlan
@@ -53,6 +54,8 @@ def take_arrival(state: State, arrival: Arrival, moment: Moment) -> None:
             raise MessageError("unknown topic", "no stream has a topic like this")
         plan = state.plan.streams[route.stream.name]
         parsed = _parse(plan, arrival)
+        if not state.knows_source(route.stream.name, route.labels):
+            make_room(state, route.stream.name, moment.decision)
     except MessageError as error:
         # stored up to a bound: whoever may publish must not fill the disk with one message
         kept = arrival.payload[:MAX_PAYLOAD]
@@ -164,9 +167,13 @@ def _apply(source: Source, plan: StreamPlan, sample: Held, moment: Moment) -> No
     wall = lateness.passes(source, sample.at, late) if late else moment.now
     moment.decision.count("applied", plan.stream.name)
     moment.decision.samples.append((source.untyped_origin, sample.at, sample.received, sample.values))
-    moment.settle([(_sample(one, source, sample, wall, moment), None) for one in plan.tracks], moment)
+    tracks = [_bring_up(one, source, sample.at, moment) for one in plan.tracks]
+    for track in tracks:
+        _sample(track, source, sample, wall, moment)
+    moment.settle([(track, None) for track in tracks], moment)
     if plan.sequenced:
         moment.take_reading(moment.decision.samples[-1], moment)
+    moment.reread(moment)
 
 
 def _is_new(source: Source, parsed: Parsed, moment: Moment) -> bool:
@@ -193,24 +200,36 @@ def _remember(source: Source, parsed: Parsed, arrival: Arrival, now: int) -> int
     return at
 
 
-def _sample(plan: TrackPlan, source: Source, sample: Held, wall: int, moment: Moment) -> Track:
-    """One sample for the key of one way of keying; its rules are to look at it then."""
+def _bring_up(plan: TrackPlan, source: Source, at: int, moment: Moment) -> Track:
+    """The track of one way of keying, with its time passed up to a sample at event time `at`."""
     track = track_of(moment.state, plan, source, moment.now)
-    plan = track.plan or plan
-    at, values = sample.at, sample.values
-    moment.state.mark(("track", track.name))
     if track.sampled:
-        at = max(at, track.clock)
-        moment.catch_up(track, at - 1, moment)
+        moment.catch_up(track, max(at, track.clock) - 1, moment)
+    return track
+
+
+def _sample(track: Track, source: Source, sample: Held, wall: int, moment: Moment) -> None:
+    """One sample for a key; its rules are to look at it then."""
+    plan, values = track.plan, sample.values
+    if plan is None:
+        return
+    at = max(sample.at, track.clock) if track.sampled else sample.at
+    moment.state.mark(("track", track.name))
     track.sample(at, wall, source.labels, track.merge(at, values) if plan.stream.partial else values)
     scope = Scope(values, source.labels, lambda _: None, track.attributes, track.remembered)
-    for buffer, window in zip(plan.buffers, track.windows, strict=True):
+    for place, (buffer, window) in enumerate(zip(plan.buffers, track.windows, strict=True)):
         if buffer.keep:
             _keep(buffer, window, at, evaluate(buffer.argument, scope), moment)
-    for fault in scope.faults:
-        moment.decision.count("rule_errors", f"{plan.stream.name}: {fault}")
+            _note_faults(plan, place, track, scope, moment)
     plan.count_evaluations(moment.decision, 1)
-    return track
+
+
+def _note_faults(plan: TrackPlan, place: int, track: Track, scope: Scope, moment: Moment) -> None:
+    """What can't be worked out is missing in the window, and a fault of every rule that looks through it."""
+    for fault in scope.faults:
+        for rule in plan.users_of(place):
+            moment.decision.fault(rule, track.key, fault, moment.now)
+    scope.faults.clear()
 
 
 def track_of(state: State, plan: TrackPlan, source: Source, now: int) -> Track:

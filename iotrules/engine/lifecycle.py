@@ -107,6 +107,8 @@ class RuleState(msgspec.Struct, array_like=True):
     """Event time of the newest observation. An input that moves only this need not be journaled."""
     stops: Stops = msgspec.field(default_factory=Stops)
     """The holds run in the time that it counts."""
+    refused: bool = False
+    """Could it not become pending, or fire, because there are too many already?"""
 
     @property
     def alert(self) -> AlertState:

@@ -33,3 +33,5 @@ class Moment:
     """Count the conditions that are as unknown as they were."""
     take_reading: Callable[[Sample, Moment], None]
     """Show a message that was applied to the sequences that look at its stream."""
+    reread: Callable[[Moment], None]
+    """Have the rules look that ask for other rules' alerts, once those have."""

@@ -10,6 +10,7 @@ from typing import Any
 from iotrules.engine.buffers import Buffer, buffer_of, buffers_of
 from iotrules.engine.covered import covers
 from iotrules.engine.decoder import Decoder, decoder_of
+from iotrules.engine.firings import Firings
 from iotrules.engine.fuse import Fused, fuse
 from iotrules.engine.muting import Inhibitors, inhibitors_of, rank
 from iotrules.engine.registry import Directory
@@ -22,7 +23,7 @@ from iotrules.engine.windows import MAX_SAMPLES
 from iotrules.model.decisions import Decision
 from iotrules.model.expression import Expression, Window, fields, windows
 from iotrules.model.guards import CONTINUE
-from iotrules.model.rules import NO_HOLD, Absence, Hold, Ladder, Rule, RuleSet, Rung, Stream, rungs_of
+from iotrules.model.rules import NO_HOLD, Absence, Hold, Ladder, Rule, RuleSet, Rung, Stream, conditions_of, rungs_of
 from iotrules.model.times import SECOND
 
 
@@ -69,6 +70,9 @@ class TrackPlan:
     gap_factors: tuple[tuple[float, int], ...]
     """Where that is not declared: what the interval is multiplied with to tell a silence, and at least how many ns."""
     values_of: Callable[[Any], dict[str, Any]]
+    firings: Firings
+    waiting: dict[str, int]
+    """Rules that wait for others that they ask for, with their indexes."""
 
     @property
     def ranked(self) -> bool:
@@ -79,6 +83,14 @@ class TrackPlan:
     def hears_again(self) -> bool:
         """Does a rule say for how long nothing was heard?"""
         return any(isinstance(compiled.rule.body, Absence) for compiled in self.rules)
+
+    def users_of(self, buffer: int) -> list[str]:
+        """The rules that look through a buffer."""
+        return [
+            compiled.rule.name
+            for compiled, part in zip(self.rules, self.parts, strict=True)
+            if any(self.places[window] == buffer for one in self.conditions[part] for window in windows(one))
+        ]
 
     def fresh(self, track: Track) -> int | None:
         """How long a value is kept that messages lack, ns; None while that is not known."""
@@ -113,8 +125,9 @@ class StreamPlan:
     tracks: tuple[TrackPlan, ...]
     decoder: Decoder | None
     values_of: Callable[[Any], dict[str, Any]]
-    sequenced: bool
-    """Do sequences look at its messages?"""
+    firings: Firings
+    sequenced: tuple[str, ...]
+    """The sequences that look at its messages."""
     fused: bool
     """Are there to be generated functions?"""
     made: dict[tuple[TrackPlan, ...], Fused] = field(default_factory=dict)
@@ -127,8 +140,16 @@ class StreamPlan:
             return None  # samples that wait, and values that are kept, go the careful way
         found = self.made.get(tracks)
         if found is None:
-            found = self.made[tracks] = fuse(self.decoder, tracks, self.busy, sequenced=self.sequenced)
+            found = self.made[tracks] = fuse(
+                self.decoder, tracks, self.busy, self.firings, sequenced=bool(self.sequenced), linked=self.linked
+            )
         return found.take
+
+    @property
+    def linked(self) -> bool:
+        """Does a rule ask for another one's alerts, or is one asked for?"""
+        names = [compiled.rule.name for track in self.tracks for compiled in track.rules]
+        return any(self.firings.concerns(name) for name in (*names, *self.sequenced))
 
     def count_taken(self, decision: Decision) -> None:
         """Count what generated functions took in since the last call."""
@@ -147,6 +168,7 @@ class Plan:
     streams: dict[str, StreamPlan]
     router: Router
     set: RuleSet
+    firings: Firings
     directory: Directory
     sequences: SequencePlan
     minds_stops: bool
@@ -165,7 +187,9 @@ class Plan:
         found = self.narrowed.get((whole, looking))
         if found is None:
             members = [whole.rules[index] for index in looking]
-            found = self.narrowed[whole, looking] = _track_plan(whole.stream, whole.by, members, whole.values_of)
+            found = self.narrowed[whole, looking] = _track_plan(
+                whole.stream, whole.by, members, whole.values_of, self.firings
+            )
         return found
 
 
@@ -178,27 +202,37 @@ def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
     grouped: dict[tuple[str, tuple[str, ...]], list[CompiledRule]] = defaultdict(list)
     for one in sorted(compiled.values(), key=lambda one: one.rank):
         grouped[one.rule.stream, one.rule.by].append(one)
+    firings = Firings(rules.rules.values(), inhibitors)
     streams = {
-        name: _stream_plan(stream, grouped, name in sequences.by_stream, fused)
+        name: _stream_plan(stream, grouped, firings, sequences.names(name), fused)
         for name, stream in rules.streams.items()
     }
     tracks = {(name, track.by): track for name, plan in streams.items() for track in plan.tracks}
     minds_stops = any(rule.downtime != CONTINUE for rule in rules.rules.values())
-    return Plan(compiled, tracks, streams, Router(rules), rules, Directory(rules.registry), sequences, minds_stops)
+    directory = Directory(rules.registry)
+    return Plan(compiled, tracks, streams, Router(rules), rules, firings, directory, sequences, minds_stops)
 
 
 def _stream_plan(
-    stream: Stream, grouped: Mapping[tuple[str, tuple[str, ...]], list[CompiledRule]], sequenced: bool, fused: bool
+    stream: Stream,
+    grouped: Mapping[tuple[str, tuple[str, ...]], list[CompiledRule]],
+    firings: Firings,
+    sequenced: tuple[str, ...],
+    fused: bool,
 ) -> StreamPlan:
     decoder = decoder_of(stream)
     values_of = values_as_they_are if decoder is None else decoder.values_of
     keyed = [(by, members) for (name, by), members in grouped.items() if name == stream.name]
-    tracks = tuple(_track_plan(stream, by, members, values_of) for by, members in keyed)
-    return StreamPlan(stream, tracks, decoder, values_of, sequenced, fused)
+    tracks = tuple(_track_plan(stream, by, members, values_of, firings) for by, members in keyed)
+    return StreamPlan(stream, tracks, decoder, values_of, firings, sequenced, fused)
 
 
 def _track_plan(
-    stream: Stream, by: tuple[str, ...], members: list[CompiledRule], values_of: Callable[[Any], dict[str, Any]]
+    stream: Stream,
+    by: tuple[str, ...],
+    members: list[CompiledRule],
+    values_of: Callable[[Any], dict[str, Any]],
+    firings: Firings,
 ) -> TrackPlan:
     conditions: list[Expression] = []
     parts = []
@@ -212,7 +246,8 @@ def _track_plan(
     gaps_matter = stream.partial or any(_needs_gaps(member) for member in members)
     return TrackPlan(
         stream, by, buffers, places, tuple(members), tuple(conditions), tuple(parts), gaps_matter,
-        _gap_factors(members) if gaps_matter and stream.interval is None else (), values_of,
+        _gap_factors(members) if gaps_matter and stream.interval is None else (), values_of, firings,
+        {member.rule.name: place for place, member in enumerate(members) if member.rule.name in firings.ranks},
     )  # fmt: skip
 
 
@@ -253,12 +288,3 @@ def _holds(rule: Rule) -> list[Hold]:
     if isinstance(rule.body, Ladder) and rule.body.clear is not None:
         holds.append(rule.body.clear.hold)
     return holds
-
-
-def conditions_of(rule: Rule) -> tuple[Expression, ...]:
-    """Whatever the rule's alerts depend on beside time: conditions of levels, then what clears them."""
-    clears = [rung.condition.clear for rung in rungs_of(rule)]
-    if isinstance(rule.body, Ladder) and rule.body.clear is not None:
-        clears.append(rule.body.clear)
-    raised = tuple(rung.condition.when for rung in rungs_of(rule))
-    return raised + tuple(clear.when for clear in clears if clear.when is not None)

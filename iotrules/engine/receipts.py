@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from iotrules.engine.bounds import SHARE_EVICTED
 from iotrules.engine.commands import mark_sent, settle
 from iotrules.engine.outgoing import command_of
 from iotrules.engine.registry import revise
@@ -152,10 +154,22 @@ def _depth(value: Any) -> int:
 
 def _remember(state: State, key: Key, body: dict[str, Any], now: int, decision: Decision) -> None:
     version = state.devices.get(key, Remembered()).version + 1
-    state.devices[key] = Remembered(version, body)
+    if key not in state.devices and len(state.devices) >= state.bounds.devices:
+        _forget_oldest(state, now, decision)
+    state.devices[key] = Remembered(version, body, now)
     state.mark(("device", key))
     revise(state, key, now)
     decision.devices.append(DeviceState(key, version, body))
+
+
+def _forget_oldest(state: State, now: int, decision: Decision) -> None:
+    """Make room: what was changed longest ago goes, however often it was read since."""
+    excess = len(state.devices) - state.bounds.devices + max(1, state.bounds.devices // SHARE_EVICTED)
+    for key in nsmallest(excess, state.devices, key=lambda one: (state.devices[one].at, one.text)):
+        del state.devices[key]
+        state.mark(("device", key))
+        revise(state, key, now)
+        decision.count("device_states_evicted")
 
 
 def _command(state: State, opened: OpenInvoke, key: Key, asked: AskedCommand, n: int, now: int) -> CommandRequest:

@@ -135,8 +135,7 @@ def forget_unheard(state: State) -> None:
         keys = expected(compiled, state.plan.directory)
         wanted |= dict.fromkeys((compiled.rule.stream, compiled.rule.by, key) for key in keys)
     for name in [name for name, track in state.tracks.items() if not track.sampled and name not in wanted]:
-        del state.tracks[name]
-        state.mark(("track", name))
+        state.drop_unheard(name)
 
 
 def _expected_before(rule: str, before: Plan) -> Mapping[Key, None]:

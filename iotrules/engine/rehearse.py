@@ -14,5 +14,11 @@ def look_again(rules: frozenset[str], moment: Moment) -> None:
     """Let these rules look at every key's newest values. Silence is no value, so rules about it are left out."""
     for track in list(moment.state.tracks.values()):
         for compiled in track.plan.rules if track.plan and track.sampled else ():
-            if compiled.rule.name in rules and not isinstance(compiled.rule.body, Absence):
+            name = compiled.rule.name
+            if name not in rules or isinstance(compiled.rule.body, Absence):
+                continue
+            if track.plan is not None and name in track.plan.waiting:
+                moment.state.plan.firings.look(track, name)
+            else:
                 on_sample(compiled, track, moment)
+    moment.reread(moment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iotrules.engine import notices
 from iotrules.engine.alerts import decommission, rest, withdraw
+from iotrules.engine.attending import end_changed, schedule_failed
 from iotrules.engine.clocks import note_believed
 from iotrules.engine.decode import digest_of
 from iotrules.engine.intake import keep_pace, let_leave
@@ -41,7 +42,10 @@ def reload(files: Reload, moment: Moment) -> None:
     newly_expected(state, before, moment.now)
     notices.rebuild(state)
     schedule_all(state)
+    after.firings.fill(state.rules)
+    moment.reread(moment)
     _wait_as_said_now(before.set.streams, moment)
+    end_changed(before, moment)
 
 
 def _wait_as_said_now(before: dict[str, Stream], moment: Moment) -> None:
@@ -73,6 +77,7 @@ def schedule_all(state: State) -> None:
     for source in state.sources.values():
         state.leaves(source, next_leaves(source, state.plan.streams[source.name[0]].stream.late))
     schedule_sequences(state)
+    schedule_failed(state)
 
 
 def _rebuild_sources(before: dict[str, Stream], moment: Moment) -> None:
@@ -80,6 +85,7 @@ def _rebuild_sources(before: dict[str, Stream], moment: Moment) -> None:
     state = moment.state
     known = list(state.sources.items())
     state.sources.clear()
+    state.sources_of.clear()
     state.waiting.clear_all()
     for name, source in known:
         state.mark(("seen", name))

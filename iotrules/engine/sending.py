@@ -75,6 +75,9 @@ def send_command(state: State, decision: Decision, request: CommandRequest) -> N
         request.ack_within, CommandState.REQUESTED.value, expires, topic, _payload(request, expires), request.retries,
     )  # fmt: skip
     decision.commands.append(command_change(request.id, opened, "", request.issued))
+    if len(state.commands) >= state.bounds.commands:
+        _refuse(request, opened, decision)
+        return
     if request.guard is not None and not _admit(state, request, request.guard, opened, decision):
         return
     if opened.state == CommandState.REQUESTED.value:
@@ -84,6 +87,16 @@ def send_command(state: State, decision: Decision, request: CommandRequest) -> N
     state.commands[request.id] = opened
     state.timers.set(("command", request.id), opened.deadline)
     state.mark(("command", request.id))
+
+
+def _refuse(request: CommandRequest, opened: OpenCommand, decision: Decision) -> None:
+    """There are too many commands under way: this one fails at once, and never leaves."""
+    opened.state = CommandState.FAILED.value
+    why = "too many commands are under way"
+    decision.commands.append(command_change(request.id, opened, why, request.issued))
+    decision.count("commands_refused", request.rule)
+    decision.count("commands", opened.state)
+    decision.fault(request.rule, request.key, f"{request.name} is not sent: {why}", request.issued)
 
 
 def _payload(request: CommandRequest, expires: int) -> bytes:

@@ -24,7 +24,7 @@ from iotrules.engine.sequences import (
 )
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
-from iotrules.model.decisions import Decision, Evidence, Key, Reading, Sample, Transition
+from iotrules.model.decisions import AlertState, Decision, Evidence, Key, Reading, Sample, Transition
 from iotrules.model.rules import Missing, condition_text
 from iotrules.model.sequences import EventPattern
 from iotrules.model.times import duration_words
@@ -142,11 +142,11 @@ def _truth(
     scope = message_scope(reading.values, captured, reading.at)
     value = truth(pattern.when, scope)
     for fault in scope.faults:
-        decision.count("rule_errors", f"{one.rule.name}: {fault}")
+        decision.fault(one.rule.name, reading.key, fault, reading.received)
     if value is None:
         decision.count("unknown", one.rule.name)
         if one.rule.missing is Missing.ERROR:
-            decision.count("rule_errors", f"{one.rule.name}: the condition is unknown")
+            decision.fault(one.rule.name, reading.key, "the condition is unknown", reading.received)
     return value
 
 
@@ -203,8 +203,13 @@ def _move(state: State, one: SequenceRule, key: Key, signal: Signal, at: int, re
         moment.decision.count("sequence_closed", rule.name)
         settle(found)
         return
+    if after is AlertState.FIRING and state.active.is_full(rule.name, after, state.bounds):
+        state.refuse(rule.name, moment.decision)
+        settle(found)
+        return
     rule_state.enter(after, moment.sequence, rule.severity)
     state.keep_rule(rule.name, key, rule_state)
+    state.plan.firings.note(rule.name, key, after is AlertState.FIRING, found.wall_of(at))
     notices.follow_source(state, rule, key, before, after)
     muted, note = notices.judge(state, one, key, rule_state, signal, at)
     reason = f"{reason}; {note}" if note else reason

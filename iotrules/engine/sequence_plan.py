@@ -38,6 +38,10 @@ class SequencePlan:
     rules: dict[str, SequenceRule] = field(default_factory=dict)
     by_stream: dict[str, tuple[SequenceRule, ...]] = field(default_factory=dict)
 
+    def names(self, stream: str) -> tuple[str, ...]:
+        """The rules that look at the stream's messages."""
+        return tuple(one.rule.name for one in self.by_stream.get(stream, ()))
+
 
 def compile_sequences(rules: RuleSet, inhibitors: Mapping[str, Inhibitors]) -> SequencePlan:
     """All rules of the set that are sequences."""

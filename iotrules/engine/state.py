@@ -5,11 +5,13 @@ House rule: whatever changes here is marked, and what is not here is not remembe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from iotrules.engine.bounds import Active, Bounds
 from iotrules.engine.decode import digest_of
 from iotrules.engine.guarded import Counted, Guarding, GuardWindow, HeldAlert
 from iotrules.engine.lifecycle import RuleState
@@ -18,9 +20,10 @@ from iotrules.engine.plan import Plan, compile_rules
 from iotrules.engine.route import MAX_CACHED, Labels
 from iotrules.engine.sequences import SequenceState
 from iotrules.engine.sources import Source, SourceName, SourceState
+from iotrules.engine.stored import Floor, OwnAlert
 from iotrules.engine.timers import Timers
 from iotrules.engine.tracks import Track, TrackName, TrackState
-from iotrules.model.decisions import Key
+from iotrules.model.decisions import Decision, Key
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import Guard, RuleSet
 
@@ -74,17 +77,22 @@ class Remembered(msgspec.Struct, array_like=True):
 
     version: int = 0
     body: dict[str, Any] = {}
+    at: int = 0
+    """Our clock (ns) when it last changed."""
 
 
 class State:
     """The engine's memory. Only the engine's own modules touch it."""
 
-    def __init__(self, read: Callable[[Reload], RuleSet], *, fused: bool) -> None:
+    def __init__(self, read: Callable[[Reload], RuleSet], *, fused: bool, bounds: Bounds) -> None:
         self._read = read
+        self.bounds = bounds
         self._fused = fused
         self.files = Reload({})
         self.plan: Plan = compile_rules(RuleSet())
         self.sources: dict[SourceName, Source] = {}
+        self.sources_of: dict[str, dict[SourceName, Source]] = defaultdict(dict)
+        """The same, by stream."""
         self.by_topic: dict[str, Source] = {}
         """Sources with a generated function to take their messages; emptied when anything it refers to is replaced."""
         self.tracks: dict[TrackName, Track] = {}
@@ -97,6 +105,13 @@ class State:
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
         self.notices: dict[tuple[str, Key], Notice] = {}
         self.inhibitions = Inhibitions()
+        self.own: dict[str, OwnAlert] = {}
+        self.floor: dict[str, Floor] = {}
+        self.active = Active()
+        self.overflowing: set[str] = set()
+        """Rules that could not open an alert, in this input."""
+        self.full: dict[str, int] = {}
+        """Streams in which no key could make room, with `active.ended` as it was then."""
         self.guards: dict[tuple[str, int, str], GuardWindow] = {}
         self.held: dict[tuple[str, str], HeldAlert] = {}
         self.counted: dict[tuple[str, str], Counted] = {}
@@ -108,6 +123,8 @@ class State:
             "invoke": (self.invokes, OpenInvoke),
             "settled": (self.settled, Settled),
             "notice": (self.notices, Notice),
+            "own": (self.own, OwnAlert),
+            "floor": (self.floor, Floor),
             "guard": (self.guards, GuardWindow),
             "held": (self.held, HeldAlert),
             "counted": (self.counted, Counted),
@@ -130,6 +147,7 @@ class State:
         self.plan = compile_rules(self._read(files), fused=self._fused)
         self.files = files
         self.by_topic.clear()
+        self.full.clear()
         self.mark(("files", ""))
 
     def track(self, name: TrackName, now: int) -> Track:
@@ -147,7 +165,11 @@ class State:
         found = self.sources.get(name)
         if found is None:
             found = self.sources[name] = Source(name, dict(labels), self.plan.streams[stream].values_of)
+            self.sources_of[stream][name] = found
         return found
+
+    def knows_source(self, stream: str, labels: Labels) -> bool:
+        return (stream, tuple(value for _, value in labels)) in self.sources
 
     def publishes(self, topic: str, source: Source) -> None:
         """From its second message on, a source's ordinary messages go to its stream's generated function."""
@@ -181,15 +203,65 @@ class State:
 
     def rule(self, rule: str, key: Key) -> RuleState:
         """What is remembered for a rule and key; a new one is remembered once `keep_rule` says so."""
-        return self.rules.get((rule, key)) or RuleState()
+        found = self.rules.get((rule, key))
+        if found is None:
+            floor = self.floor.get("")
+            found = RuleState() if floor is None else RuleState(episode=floor.episode, number=floor.number)
+        return found
 
     def keep_rule(self, rule: str, key: Key, rule_state: RuleState) -> None:
         """Remember this from now on."""
         self.rules[rule, key] = rule_state
+        self.active.note(rule, key, rule_state)
         self.mark(("rule", (rule, key)))
+
+    def refuse(self, rule: str, decision: Decision, *, pending: bool = False) -> None:
+        """An alert of the rule is not opened, for there are too many."""
+        decision.count("pending_refused" if pending else "episodes_refused", rule)
+        self.overflowing.add(rule)
+
+    def forget_track(self, name: TrackName) -> None:
+        """Let go of a key, with what its rules remember of it; none of them is active."""
+        track = self.tracks.pop(name)
+        self.wake_track(track, None)
+        self.plan.firings.leave(track)
+        self.mark(("track", name))
+        for compiled in track.plan.rules if track.plan else ():
+            self._forget_rule((compiled.rule.name, name[2]))
+
+    def drop_unheard(self, name: TrackName) -> None:
+        """Let go of the key of a device that was never heard, and is expected no more."""
+        self.plan.firings.leave(self.tracks.pop(name))
+        self.mark(("track", name))
+
+    def _forget_rule(self, name: tuple[str, Key]) -> None:
+        found = self.rules.pop(name, None)
+        if found is not None:
+            floor = self.floor.get("") or Floor()
+            self.floor[""] = Floor(max(floor.episode, found.episode), max(floor.number, found.number))
+            self.mark(("floor", ""))
+            self.mark(("rule", name))
+        if self.notices.pop(name, None) is not None:
+            self.mark(("notice", name))
+
+    def forget_sequence(self, rule: str, key: Key) -> None:
+        """Let go of the runs of a sequence that is not active."""
+        del self.sequences[rule, key]
+        self.timers.set(("sequence", rule, key.text), None)
+        self.mark(("sequence", (rule, key)))
+        self._forget_rule((rule, key))
+
+    def forget_source(self, source: Source) -> None:
+        """Let go of a topic."""
+        stream = self.plan.set.streams[source.name[0]]
+        self.by_topic.pop(stream.topic.fill(source.labels), None)
+        self.leaves(source, None)
+        del self.sources[source.name], self.sources_of[stream.name][source.name]
+        self.mark(("seen", source.name))
 
     def _new_track(self, name: TrackName, now: int) -> Track:
         track = Track(name, self.plan.track_for(name), now)
+        self.plan.firings.enter(track)
         track.attributes, track.devices = self.plan.directory.attributes(track.key), self.devices
         track.registered = track.key in self.plan.directory.members(name[1])
         return track
@@ -212,6 +284,8 @@ class State:
         by_age = sorted(self.settled.items(), key=lambda item: (item[1].at, item[0]))
         self.settled.clear()
         self.settled.update(by_age)
+        self.plan.firings.fill(self.rules)
+        self.active.fill(self.rules)
         self._dirty.clear()
 
     def _encode(self, part: Part) -> bytes | None:

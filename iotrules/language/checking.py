@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from iotrules.language.dotted import check_attribute, check_state, refuse_dotted, state_type, text_by_slip
+from iotrules.language.firing import check_firing
 from iotrules.language.functions import TEXTUAL, check_function
 from iotrules.language.parser import parse_syntax
 from iotrules.language.quantities import Measure, add, multiply
@@ -21,6 +22,7 @@ from iotrules.language.syntax import (
     Dotted,
     ExpressionError,
     In,
+    Listed,
     Literal,
     Logic,
     Name,
@@ -93,6 +95,8 @@ def _check(checker: Checker, syntax: Syntax, wanted: FieldType | None = None) ->
             return _chain(checker, syntax)
         case In():
             return _membership(checker, syntax)
+        case Listed():
+            return checker.wrong(syntax.start, "a list stands behind `in` and `same=` only")
         case Logic():
             return _logic(checker, syntax)
     assert_never(syntax)
@@ -154,6 +158,8 @@ def _call(checker: Checker, syntax: Call) -> Typed:
         return check_function(checker, syntax, arguments)
     if name in WINDOWS | NEWEST | CLOCKS:
         return _series(checker, syntax)
+    if name == "firing":
+        return check_firing(checker, syntax)
     if name in LATER:
         message = f"{name}() is part of the rule language but not supported by this version"
         return checker.wrong(syntax.start, message)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from iotrules.language.checking import check_condition
+from iotrules.language.firing import refuse_circles
 from iotrules.language.guards import check_inhibitions
+from iotrules.language.heads import rule_labels, template_names
 from iotrules.language.instances import build_named, read_templates
 from iotrules.language.parts import Part
 from iotrules.language.registry import read_registry
@@ -48,10 +50,13 @@ def load_files(files: Mapping[str, str], registry: RegistryFile | None = None) -
     with_parts = [(parts["streams"][name], stream) for name, stream in known.items()]
     refuse_overlaps(with_parts, (declared, commands) if declared and commands else None)
     zones = {name: build_zone(part) for name, part in _until_enough(parts["zones"], problems)}
+    labels = rule_labels(parts["rules"], streams)
+    names = template_names(parts["rules"])
     devices = None if registry is None else read_registry(registry, streams, problems)
-    around = Surroundings(streams, commands, declared is not None, zones, devices, registry is not None)
+    around = Surroundings(streams, commands, declared is not None, zones, labels, names, devices, registry is not None)
     templates = read_templates(parts["rules"], around)
     rules = {name: build_named(part, templates, around) for name, part in _until_enough(parts["rules"], problems)}
+    refuse_circles(parts["rules"], rules)
     check_inhibitions(parts["rules"], rules)
     if problems:
         order = {name: index for index, name in enumerate([*files, *([registry.name] if registry else ())])}

@@ -16,6 +16,7 @@ from iotrules.language.syntax import (
     Dotted,
     ExpressionError,
     In,
+    Listed,
     Literal,
     Logic,
     Name,
@@ -263,11 +264,24 @@ def _call(parser: _Parser, name: Token) -> Syntax:
     return Call(name.text, tuple(arguments), tuple(options), name.start)
 
 
+def _listed(parser: _Parser) -> Listed:
+    """`[site, line]`; it may be empty."""
+    start = parser.take().start
+    parser.grow()
+    items: list[Syntax] = []
+    while not parser.sees("]"):
+        if items:
+            parser.expect(",", "or ] in the list")
+        items.append(_sum(parser))
+    parser.take()
+    return Listed(tuple(items), start)
+
+
 def _argument(parser: _Parser, arguments: list[Syntax], options: list[tuple[str, Syntax]]) -> None:
     token, following = parser.token, parser.tokens[min(parser.at + 1, len(parser.tokens) - 1)]
     if token.kind == "name" and following.text == "=" and following.kind == "symbol":
         parser.at += 2
-        options.append((token.text, _or(parser)))
+        options.append((token.text, _listed(parser) if parser.sees("[") else _or(parser)))
     elif options:
         raise ExpressionError(token.start, "a plain argument behind a named one", "write the named ones last")
     else:

@@ -19,7 +19,7 @@ from iotrules.language.sequences import Watched, has_sequence, read_sequence
 from iotrules.language.steps import Wiring, build_steps
 from iotrules.language.summaries import default_summary, read_summary
 from iotrules.language.syntax import ExpressionError
-from iotrules.language.typed import Scope
+from iotrules.language.typed import RuleLabels, Scope
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
 from iotrules.model.guards import Guards
@@ -60,6 +60,8 @@ class Surroundings:
     commands: CommandTopics | None
     commands_declared: bool
     zones: Mapping[str, Zone | None] = field(default_factory=dict)
+    rules: RuleLabels = field(default_factory=dict)
+    templates: frozenset[str] = frozenset()
     registry: Registry | None = None
     registry_given: bool = False
 
@@ -201,6 +203,8 @@ def _scope(part: Part, stream: Stream, by: tuple[str, ...], around: Surroundings
         others,
         zones=around.zones,
         arguments=part.arguments,
+        rules=around.rules,
+        templates=around.templates,
         registry=around.registry,
         registry_given=around.registry_given,
     )

@@ -18,6 +18,7 @@ from iotrules.language.syntax import (
     Dotted,
     ExpressionError,
     In,
+    Listed,
     Literal,
     Logic,
     Name,
@@ -58,6 +59,8 @@ def _substitute(node: Syntax, arguments: Arguments) -> Syntax:
             return replace(node, operands=_each(operands, arguments))
         case In(operand=operand, choices=choices):
             return replace(node, operand=_substitute(operand, arguments), choices=_each(choices, arguments))
+        case Listed(items=items):
+            return replace(node, items=_each(items, arguments))
         case Call(arguments=given, options=options):
             named = tuple((name, _substitute(value, arguments)) for name, value in options)
             return replace(node, arguments=_each(given, arguments), options=named)

@@ -85,13 +85,21 @@ class In:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """`[site, line]`, behind an argument that takes a list."""
+
+    items: tuple[Syntax, ...]
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class Logic:
     operator: OneOf["and", "or"]
     operands: tuple[Syntax, ...]
     start: int
 
 
-Syntax: TypeAlias = Literal | Name | Dotted | Call | Unary | Binary | Chain | In | Logic
+Syntax: TypeAlias = Literal | Name | Dotted | Call | Unary | Binary | Chain | In | Listed | Logic
 
 
 def parts(node: Syntax) -> tuple[Syntax, ...]:
@@ -107,6 +115,8 @@ def parts(node: Syntax) -> tuple[Syntax, ...]:
             return (left, right)
         case In(operand=operand, choices=choices):
             return (operand, *choices)
+        case Listed(items=items):
+            return items
         case Chain(operands=operands) | Logic(operands=operands):
             return operands
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from iotrules.language import units
 from iotrules.language.parameters import Arguments
@@ -16,6 +17,10 @@ from iotrules.model.zones import Zone
 
 A = {FieldType.NUMBER: "a number", FieldType.TEXT: "text", FieldType.FLAG: "true or false"}
 """Types in words."""
+
+
+RuleLabels: TypeAlias = Mapping[str, tuple[str, ...] | None]
+"""Every rule with the labels that it is kept by; None: a template, or one that can't be told because it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,10 @@ class Scope:
     """A zone is None if it is declared but has problems of its own."""
     arguments: Arguments = field(default_factory=dict)
     """What stands for the parameters of a template."""
+    rules: RuleLabels | None = None
+    """The rules whose alerts it may ask for; None where it may not."""
+    templates: frozenset[str] = frozenset()
+    """Those of them that are templates."""
     registry: Registry | None = None
     registry_given: bool = False
     """A registry that is given and is None has problems of its own, which are told there."""

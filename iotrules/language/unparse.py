@@ -12,6 +12,7 @@ from iotrules.model.expression import (
     Comparison,
     Expression,
     FieldRef,
+    Firing,
     Flag,
     Function,
     LabelRef,
@@ -57,6 +58,8 @@ def _text(node: Expression, canonical: bool) -> tuple[str, int]:
             return ("true" if flag else "false"), _VALUE
         case FieldRef(name=name) | LabelRef(name=name):
             return name, _VALUE
+        case Firing():
+            return _firing(node, canonical), _VALUE
         case AttributeRef(name=name):
             return f"attr.{name}", _VALUE
         case StateRef(name=name):
@@ -80,6 +83,11 @@ def _text(node: Expression, canonical: bool) -> tuple[str, int]:
 
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _firing(node: Firing, canonical: bool) -> str:
+    same = f", same=[{', '.join(node.same)}]" if node.said or canonical else ""
+    return f"firing({_quoted(node.rule)}{same})"
 
 
 def _window(node: Window, canonical: bool) -> str:

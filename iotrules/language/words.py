@@ -21,8 +21,11 @@ NEWEST = frozenset({"prev", "lag", "delta", "changed", "age", "streak", "drift"}
 """Functions of a key's newest samples."""
 
 CLOCKS = frozenset({"hour", "weekday"})
-SUPPORTED = FUNCTIONS | WINDOWS | NEWEST | CLOCKS
-LATER = frozenset({"any", "all", "anomaly", "outlier", "firing"})
+OTHERS = frozenset({"firing"})
+"""Functions of other rules."""
+
+SUPPORTED = FUNCTIONS | WINDOWS | NEWEST | CLOCKS | OTHERS
+LATER = frozenset({"any", "all", "anomaly", "outlier"})
 NAMESPACES = frozenset({"attr", "state", "reported", "desired"})
 """What stands before a dot, beside the names of streams; no stream may be called so."""
 

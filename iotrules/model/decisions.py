@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -249,6 +249,15 @@ class DeadLetter:
     detail: str
 
 
+class Fault(NamedTuple):
+    """A rule that failed on a key when our clock showed `wall` (ns): in arithmetic, or by its own policy."""
+
+    rule: str
+    key: Key
+    what: str
+    wall: int
+
+
 @dataclass(slots=True)
 class Decision:
     """All that one input caused. Filled by the engine, then only read."""
@@ -269,6 +278,9 @@ class Decision:
     refused: str = ""
     """Why what a person asked for could not be done, in words; empty if it was."""
 
+    faults: list[Fault] = field(default_factory=list, compare=False)
+    """Of rules, in the order in which they came."""
+
     @property
     def readings(self) -> list[Reading]:
         """The samples, readable."""
@@ -276,6 +288,11 @@ class Decision:
             Reading(stream, key, at, received, values_of(values))
             for (stream, key, values_of), at, received, values in self.samples
         ]
+
+    def fault(self, rule: str, key: Key, what: str, wall: int) -> None:
+        """A rule failed on a key when our clock showed `wall`."""
+        self.count("rule_errors", f"{rule}: {what}")
+        self.faults.append(Fault(rule, key, what, wall))
 
     def count(self, counter: str, label: str = "", by: int = 1) -> None:
         self.counts[counter, label] = self.counts.get((counter, label), 0) + by

@@ -6,7 +6,7 @@ here are in the unit of the field they are compared with, and durations are inte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
@@ -127,6 +127,18 @@ class LabelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """Has the rule a firing alert for some key with the labels `same` like this key's? Always known: true or false.
+
+    `said`: the author wrote `same=`.
+    """
+
+    rule: str
+    same: tuple[str, ...]
+    said: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeRef:
     """`attr.max_temp`: what the registry says of the key's device; missing if it says nothing."""
 
@@ -219,6 +231,7 @@ Expression: TypeAlias = (
     | Flag
     | FieldRef
     | LabelRef
+    | Firing
     | AttributeRef
     | StateRef
     | Window
@@ -236,7 +249,7 @@ Expression: TypeAlias = (
 def children(node: Expression) -> tuple[Expression, ...]:
     """The direct operands of a node, in reading order."""
     match node:
-        case Number() | Text() | Flag() | FieldRef() | LabelRef() | AttributeRef() | StateRef():
+        case Number() | Text() | Flag() | FieldRef() | LabelRef() | AttributeRef() | StateRef() | Firing():
             return ()
         case Window(argument=inner) | Negate(operand=inner) | Not(operand=inner):
             return (inner,)
@@ -260,6 +273,12 @@ def fields(node: Expression) -> frozenset[str]:
     """The names of all fields that the tree reads."""
     here = frozenset({node.name}) if isinstance(node, FieldRef) else frozenset()
     return here.union(*(fields(child) for child in children(node)))
+
+
+def firings(node: Expression) -> frozenset[Firing]:
+    """What the tree asks of other rules' alerts."""
+    here = frozenset({node}) if isinstance(node, Firing) else frozenset()
+    return here.union(*(firings(child) for child in children(node)))
 
 
 def attributes(node: Expression) -> frozenset[str]:

@@ -339,6 +339,21 @@ def held_name(rule: str) -> str:
     return f"{rule}/held"
 
 
+def failed_name(rule: str) -> str:
+    """The alert about a rule that fails at run time."""
+    return f"{rule}/failed"
+
+
+def overflow_name(rule: str) -> str:
+    """The alert about a rule with more alerts than are kept open."""
+    return f"{rule}/overflow"
+
+
+def is_about_rule(alert: str) -> bool:
+    """Is it an alert that the engine raises about a rule, or its commands? No rule of a file has such a name."""
+    return "/" in alert
+
+
 def clock_name(stream: str) -> str:
     """The alert about a device of a stream whose clock is ahead; no rule of a file can be called so."""
     return f"{stream}/clock"
@@ -353,6 +368,15 @@ def rungs_of(rule: Rule) -> tuple[Rung, ...]:
             return rungs
         case Absence() | Sequence():
             return ()
+
+
+def conditions_of(rule: Rule) -> tuple[Expression, ...]:
+    """Whatever the rule's alerts depend on beside time: conditions of levels, then what clears them."""
+    clears = [rung.condition.clear for rung in rungs_of(rule)]
+    if isinstance(rule.body, Ladder) and rule.body.clear is not None:
+        clears.append(rule.body.clear)
+    raised = tuple(rung.condition.when for rung in rungs_of(rule))
+    return raised + tuple(clear.when for clear in clears if clear.when is not None)
 
 
 def condition_text(rule: Rule) -> str:

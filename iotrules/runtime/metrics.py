@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from iotrules import __version__
 from iotrules.model.decisions import ActiveAlert, AlertState, CommandState, Decision, LedgerChange, Transition
-from iotrules.model.rules import RuleSet, Severity
+from iotrules.model.rules import RuleSet, Severity, is_about_rule
 from iotrules.model.sequences import Sequence as Steps
 from iotrules.model.times import SECOND
 from iotrules.ports import Entry
@@ -21,6 +21,12 @@ from iotrules.ports import Entry
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SEQUENCE_EVENTS = ("late", "repeated", "evicted")
 DURATION_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900)
+
+BEYOND_BOUNDS = (
+    "keys_evicted", "keys_refused", "episodes_refused", "pending_refused", "device_states_evicted", "commands_refused",
+    "invocations_refused",
+)  # fmt: skip
+"""Counters of the engine: see docs/operations.md for each bound."""
 
 
 class EngineMetrics:
@@ -42,6 +48,7 @@ class EngineMetrics:
         self._sequences = counter(
             "sequence_events", "Late messages, further matches and evicted runs of sequences.", ["rule", "event"]
         )
+        self._beyond = counter("beyond_bounds", "What was refused or forgotten for want of room.", ["what"])
         self._transitions = counter("alert_transitions", "Alert transitions.", ["rule", "severity", "to"])
         self._active = gauge("alerts_active", "Alerts pending or firing since the start.", ["severity", "state"])
         self._invocations = counter("function_invocations", "Attempts to run a function.", ["function", "outcome"])
@@ -67,6 +74,8 @@ class EngineMetrics:
                 metric.labels(stream)
         for reason in ("duplicate", "late"):
             self._dropped.labels(reason)
+        for what in BEYOND_BOUNDS:
+            self._beyond.labels(what)
         for rule in rules.rules.values():
             for metric in (self._evaluations, self._unknown, self._errors):
                 metric.labels(rule.name)
@@ -142,6 +151,8 @@ class EngineMetrics:
                 self._unknown.labels(label).inc(count)
             case "sequence_late" | "sequence_repeated" | "sequence_evicted":
                 self._sequences.labels(label, counter.removeprefix("sequence_")).inc(count)
+            case _ if counter in BEYOND_BOUNDS:
+                self._beyond.labels(counter).inc(count)
             case "rule_errors":
                 self._errors.labels(label.partition(":")[0]).inc(count)
 
@@ -165,7 +176,8 @@ class EngineMetrics:
         if transition.after in (AlertState.PENDING, AlertState.FIRING):
             self._active_alerts[name] = (severity, state)
             self._active.labels(severity, state).inc()
-        if transition.after is AlertState.FIRING and transition.before is not AlertState.FIRING:
+        opened = transition.after is AlertState.FIRING and transition.before is not AlertState.FIRING
+        if opened and not is_about_rule(transition.rule):
             self._alert_lag.observe(max(0, transition.decided - transition.at) / SECOND)
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:

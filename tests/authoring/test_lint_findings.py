@@ -336,7 +336,7 @@ def test_whatever_loads_can_be_linted() -> None:
 
 
 def test_every_kind_has_a_reason() -> None:
-    assert list(KINDS) == [f"L{number:03}" for number in range(1, 16)]
+    assert list(KINDS) == [f"L{number:03}" for number in range(1, 18)]
     assert all(kind.why and kind.name for kind in KINDS.values())
 
 
@@ -378,3 +378,39 @@ def test_streams_of_a_sequence_wait_alike(late: str, found: list[str]) -> None:
     )
     body = "by: [site], sequence: [first: door where open, then: motion where seen], within: 1m"
     assert [one.code for one in findings(body, head=head % late) if not one.kind.info] == found
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        "minor: {when: temp > 90}, major: {when: temp > 80}",
+        "minor: {when: temp > 90, for: 1m}, major: {when: temp > 90, for: 1m}",
+        "minor: {when: temp > 90 and rpm > 3, for: 5m}, critical: {when: temp > 80, for: 1m, clear: {for: 2m}}",
+        "minor: {when: 'avg(temp, 5m) > 90'}, major: {when: 'avg(temp, 5m) > 80'}",
+    ],
+)
+def test_a_level_that_is_never_seen_is_found(levels: str) -> None:
+    found = [one for one in findings(f"from: env, levels: {{{levels}}}, clear: temp < 20") if one.code == "L016"]
+    assert [one.problem.message.split(":")[0] for one in found] == ["the alert is never minor"]
+    assert pointed(found[0]).lstrip("'").startswith(("temp > 90", "avg(temp"))
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        "minor: {when: temp > 80}, major: {when: temp > 90}",
+        "minor: {when: temp > 90, for: 1m}, major: {when: temp > 80, for: 5m}",
+        "minor: {when: temp > 90, clear: temp < 70}, major: {when: temp > 80}",
+        "minor: {when: temp > 90}, major: {when: temp > 80 or rpm > 3}",
+        "minor: {when: temp > 90}, major: {when: 'avg(temp, 5m) > 80'}",
+        "minor: {when: temp > 90, for: 2 * interval}, major: {when: temp > 80, for: 1s}",
+    ],
+)
+def test_a_level_that_may_be_seen_is_no_finding(levels: str) -> None:
+    assert "L016" not in codes(f"from: env, levels: {{{levels}}}, clear: temp < 20")
+
+
+@pytest.mark.parametrize(("hold", "found"), [("30s", ["L017"]), ("2m", []), ("4 * interval", ["L017"])])
+def test_silence_is_not_known_before_late_has_passed(hold: str, found: list[str]) -> None:
+    head = HEAD.replace("late: 0s", "late: 1m")
+    assert [one.code for one in findings(f"absent: env, for: {hold}", head=head) if not one.kind.info] == found

@@ -220,7 +220,7 @@ def test_a_timer_due_before_a_sample_fires_before_it() -> None:
 def test_division_by_zero_is_unknown_and_counted_not_false() -> None:
     world = World("  ratio:\n    from: env\n    when: not (temp / pressure > 1)\n")
     world.send(0, temp=1, pressure=0)
-    assert world.history() == []
+    assert world.history() == ["0 ratio/failed firing"]
     assert world.total("rule_errors") == 1
 
 

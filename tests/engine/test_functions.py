@@ -133,12 +133,12 @@ def test_a_fault_is_counted_for_its_rule_and_neither_fires_nor_clears() -> None:
     world = World("  hot:\n    from: env\n    when: sqrt(pressure / 1 bar) > 2\n")
     world.send(0, pressure=9)
     world.send(10, pressure=-1)
-    assert world.history() == ["0 hot firing"]
+    assert world.history() == ["0 hot firing", "10 hot/failed firing"]
     assert world.decisions[-1].counts[("rule_errors", "hot: the square root of a negative number")] == 1
 
 
-def test_a_fault_inside_a_window_is_counted_for_the_stream() -> None:
+def test_a_fault_inside_a_window_is_counted_for_its_rule() -> None:
     world = World("  hot:\n    from: env\n    when: avg(log(pressure / 1 bar), 1m) > 2\n")
     world.send(0, pressure=0)
     counted = world.decisions[-1].counts
-    assert counted[("rule_errors", "env: the logarithm of a number that is not positive")] == 1
+    assert counted[("rule_errors", "hot: the logarithm of a number that is not positive")] == 1

@@ -51,8 +51,18 @@ _conditions = st.recursive(_comparisons | _others, _deeper, max_leaves=4)
 _holds = st.sampled_from(["0s", "10s", "25s", "2 * interval"])
 
 
+def _asking(conditions: st.SearchStrategy[str], others: list[str]) -> st.SearchStrategy[str]:
+    """Conditions that may ask for alerts of other rules."""
+    if not others:
+        return conditions
+    same = st.sampled_from(["", ", same=[]"])
+    asked = st.builds('firing("{}"{})'.format, st.sampled_from(others), same)
+    asked = asked | asked.map("not {}".format)
+    return conditions | asked | st.builds("({} {} {})".format, conditions, st.sampled_from(["and", "or"]), asked)
+
+
 @st.composite
-def _rule(draw: st.DrawFn, name: str) -> str:
+def _rule(draw: st.DrawFn, name: str, others: list[str]) -> str:
     by = draw(st.sampled_from(["", ", by: [site]", ", by: []"]))
     kind = draw(st.sampled_from(["plain", "plain", "plain", "ladder", "absent"]))
     if kind == "absent":
@@ -64,6 +74,7 @@ def _rule(draw: st.DrawFn, name: str) -> str:
         if by
         else _conditions
     )
+    conditions = _asking(conditions, others)
     if kind == "ladder":
         levels = [(level, draw(conditions), draw(_holds)) for level in ("minor", "critical")]
         body = "".join(f"      {level}: {{when: '{when}', for: {hold}}}\n" for level, when, hold in levels)
@@ -75,7 +86,9 @@ def _rule(draw: st.DrawFn, name: str) -> str:
 
 @st.composite
 def _rules(draw: st.DrawFn) -> str:
-    return "".join(draw(_rule(f"r{index}")) for index in range(draw(st.integers(1, 4))))
+    names = draw(st.permutations([f"r{index}" for index in range(draw(st.integers(1, 4)))]))
+    rules = {name: draw(_rule(name, names[:index])) for index, name in enumerate(names)}
+    return "".join(rules[name] for name in sorted(rules))
 
 
 @dataclass(frozen=True)

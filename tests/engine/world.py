@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from iotrules.engine import Engine
+from iotrules.engine.bounds import Bounds
 from iotrules.model.decisions import Decision, SendCommand, Transition
 from iotrules.model.inputs import (
     Arrival,
@@ -62,6 +63,7 @@ class World:
 
     streams = STREAM
     """What a rule file begins with."""
+    bounds = Bounds()
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class World:
     ) -> None:
         self.streams = streams or self.streams
         self._fused = fused
-        self.engine = Engine(fused=fused)
+        self.engine = Engine(fused=fused, bounds=self.bounds)
         self.now = START
         self.sequence = 0
         self.seq = 0
@@ -105,7 +107,7 @@ class World:
                 self._parts.pop(name, None)
             else:
                 self._parts[name] = body
-        self.engine = Engine(fused=self._fused)
+        self.engine = Engine(fused=self._fused, bounds=self.bounds)
         self.engine.restore(self._parts)
 
     def send(self, at: float, device: str = "b1", site: str = "A", lag: float = 0.0, **values: Any) -> Decision:

@@ -36,6 +36,7 @@ EXPECTED = {
     "iotrules_rule_unknown_total": {"rule"},
     "iotrules_rule_errors_total": {"rule"},
     "iotrules_sequence_events_total": {"rule", "event"},
+    "iotrules_beyond_bounds_total": {"what"},
     "iotrules_alert_transitions_total": {"rule", "severity", "to"},
     "iotrules_alerts_active": {"severity", "state"},
     "iotrules_function_invocations_total": {"function", "outcome"},

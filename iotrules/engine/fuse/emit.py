@@ -6,7 +6,7 @@ House rule: it does what `evaluate` does, and raises DomainError where that note
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, assert_never
 
 from iotrules.engine.functions import DomainError, apply
@@ -20,6 +20,7 @@ from iotrules.model.expression import (
     Comparison,
     Expression,
     FieldRef,
+    Firing,
     Flag,
     Function,
     LabelRef,
@@ -45,11 +46,22 @@ class Operand(NamedTuple):
 
 
 class Emitter:
-    """Emits what conditions over one track need: `track` is its name in the code, `window` gives how one is read."""
+    """Emits what conditions over one track need: `track` is its name in the code, `window` gives how one is read.
 
-    def __init__(self, writer: Writer, track: str, fields: dict[str, str], window: Callable[[Window], str]) -> None:
+    `firing` are the counts of what fires, for what is asked of other rules.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        track: str,
+        fields: dict[str, str],
+        window: Callable[[Window], str],
+        firing: Mapping[Firing, object],
+    ) -> None:
         self._writer = writer
         self._track = track
+        self._firing = firing
         self._fields = fields
         self._window = window
         self._known: dict[Expression, Operand] = {}
@@ -80,6 +92,9 @@ class Emitter:
                 return self._assign(f"{read}({self._writer.bind(node)}, {self._track})", unknown=True)
             case Window():
                 return self._assign(self._window(node), unknown=True)
+            case Firing(same=same):
+                labels = "".join(f"labels[{self._writer.bind(name)}], " for name in same)
+                return self._assign(f"({labels}) in {self._writer.bind(self._firing[node])}", unknown=False)
             case Function():
                 return self._function(node)
             case Negate(operand):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from iotrules.engine.buffers import Buffer
 from iotrules.engine.decode import MAX_PAYLOAD
 from iotrules.engine.decoder import FAILURES, Decoder
+from iotrules.engine.firings import Firings
 from iotrules.engine.folds import fold
 from iotrules.engine.functions import DomainError
 from iotrules.engine.fuse.emit import Emitter, Operand
@@ -52,16 +53,23 @@ K = TypeVar("K", bound=Keyed)
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """The function and its text."""
+    """The function, its text, and the objects that this finds under its own names."""
 
     take: Callable[..., bool]
     code: str
+    bound: dict[str, Any]
 
 
 def fuse(
-    decoder: Decoder, tracks: tuple[K, ...], busy: list[tuple[tuple[K, ...], list[int]]], *, sequenced: bool
+    decoder: Decoder,
+    tracks: tuple[K, ...],
+    busy: list[tuple[tuple[K, ...], list[int]]],
+    firings: Firings,
+    *,
+    sequenced: bool,
+    linked: bool,
 ) -> Fused:
-    """The function for a stream whose rules are kept in these ways.
+    """The function for a stream whose rules are kept in these ways. `linked`: rules ask for alerts of others.
 
     With the first message that it takes it enters itself and its tally into `busy`; whoever counts empties both.
     """
@@ -73,9 +81,13 @@ def fuse(
     with writer.block(f"def take({_ARGUMENTS}):"):
         _open(writer, decoder)
         _refuse_what_is_not_next(writer, decoder)
-        _body(writer, decoder, tracks)
+        _body(writer, decoder, tracks, firings)
         if sequenced:
             writer.line("moment.take_reading(samples[-1], moment)")
+        if linked:
+            asked = writer.bind(firings)
+            with writer.block(f"if {asked}.looks or {asked}.changes:"):
+                writer.line("moment.reread(moment)")
         with writer.block("if not tally[0]:"):
             writer.line("busy.append(entry)")
         writer.line("tally[0] += 1")
@@ -83,7 +95,7 @@ def fuse(
     code = writer.text()
     namespace = dict(writer.bound)
     exec(compile(code, f"<{decoder.stream.name}>", "exec"), namespace)  # noqa: S102 - our own text: see the house rule
-    return Fused(namespace["take"], code)
+    return Fused(namespace["take"], code, writer.bound)
 
 
 def _open(writer: Writer, decoder: Decoder) -> None:
@@ -113,7 +125,7 @@ def _refuse_what_is_not_next(writer: Writer, decoder: Decoder) -> None:
             writer.line("return False")
 
 
-def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
+def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Firings) -> None:
     """Loads and arguments first: a fault in them leaves the message untouched."""
     if tracks:
         writer.line(f"{''.join(f't{index}, ' for index in range(len(tracks)))}= source.tracks")
@@ -123,10 +135,13 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> None:
         writer.line(f"at{index} = at" + (f" if at >= t{index}.clock else t{index}.clock" if shared else ""))
     local = _load_fields(writer, decoder, tracks)
     emitters = [
-        Emitter(writer, f"t{index}", local, _window_reader(writer, index, track)) for index, track in enumerate(tracks)
+        Emitter(writer, f"t{index}", local, _window_reader(writer, index, track), firings.tables)
+        for index, track in enumerate(tracks)
     ]
     arguments = _arguments(writer, emitters, tracks)
     _take_in(writer, decoder)
+    for index in range(len(tracks)):
+        _catch_up(writer, f"t{index}", f"at{index}")
     for index, track in enumerate(tracks):
         _sample(writer, index, track, arguments[index])
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
@@ -188,10 +203,14 @@ def _take_in(writer: Writer, decoder: Decoder) -> None:
     writer.line("samples.append((source.origin, at, received, m))")
 
 
-def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) -> None:
-    t, at = f"t{index}", f"at{index}"
+def _catch_up(writer: Writer, t: str, at: str) -> None:
+    """Time passes for all keys of a message before one of them is looked at."""
     with writer.block(f"if {at} - {t}.clock > {t}.patience or {t}.due < {at}:"):
         writer.line(f"moment.catch_up({t}, {at} - 1, moment)")
+
+
+def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) -> None:
+    t, at = f"t{index}", f"at{index}"
     if track.gap_factors:
         _note_gap(writer, t, at, track.gap_factors)
     if track.hears_again:

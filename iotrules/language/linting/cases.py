@@ -31,6 +31,7 @@ from iotrules.model.expression import (
     Comparison,
     Expression,
     FieldRef,
+    Firing,
     Flag,
     LabelRef,
     Membership,
@@ -88,6 +89,8 @@ class View:
                 return _of_field(self.fields[name])
             case LabelRef():
                 return ANY_TEXT
+            case Firing():
+                return EITHER
             case Number(value=value):
                 return Interval(value, value)
             case Window():

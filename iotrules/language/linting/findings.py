@@ -37,6 +37,8 @@ KINDS = {
         Kind("L013", "shorter-than-interval", "between two messages that come as they should, all is too old already"),
         Kind("L014", "every-for-nothing", "conditions without windows, ages and hours change with messages only"),
         Kind("L015", "late-differs", "in a sequence, what waits longer than the others comes after them"),
+        Kind("L016", "unreachable-level", "a level that is never reached without a higher one is never seen"),
+        Kind("L017", "absent-below-late", "while older messages are waited for, nobody knows that there are none"),
     )
 }
 """By code, in the order of the codes."""

@@ -8,6 +8,7 @@ from iotrules.language.linting.allowances import read_allowances, unused
 from iotrules.language.linting.conditions import condition_findings
 from iotrules.language.linting.findings import Finding
 from iotrules.language.linting.guards import guard_findings, muting_findings
+from iotrules.language.linting.levels import level_findings
 from iotrules.language.linting.pace import rule_pace_findings, sequence_pace_findings, stream_pace_findings
 from iotrules.language.linting.subjects import Subjects, subjects
 from iotrules.language.linting.timing import hold_findings, key_findings, stream_findings
@@ -41,6 +42,7 @@ def _all(subject: Subjects) -> Iterator[Finding]:
         yield from stream_pace_findings(stream)
     for rule in subject.rules:
         yield from condition_findings(rule)
+        yield from level_findings(rule)
         yield from hold_findings(rule)
         yield from key_findings(rule)
         yield from guard_findings(rule)

@@ -12,7 +12,7 @@ from iotrules.model.times import duration_words
 
 
 def hold_findings(subject: RuleSubject) -> Iterator[Finding]:
-    """L003 and L004."""
+    """L003, L004 and L017."""
     body = subject.rule.body
     if isinstance(body, Absence):
         yield from _absent_too_short(subject, body.hold)
@@ -35,6 +35,18 @@ def _absent_too_short(subject: RuleSubject, hold: Hold) -> Iterator[Finding]:
     if 0 < _intervals(hold, subject.stream.interval) <= 1:
         message = f"the alert is raised between two messages: for is {_words(hold)}, {_reports(subject)}"
         yield subject.written.finding("L004", message, "say 3 * interval: a message or two may be late or lost", "for")
+    late, wanted = subject.stream.late, _nanoseconds(hold, subject.stream.interval)
+    if 0 < wanted < late:
+        message = (
+            f"silence of {_words(hold)} is told {duration_words(late)} later: {subject.stream.name} waits that long"
+        )
+        hint = "say a longer for, or a shorter late in the stream's time"
+        yield subject.written.finding("L017", message, hint, "for")
+
+
+def _nanoseconds(hold: Hold, interval: int | None) -> int:
+    """How long the hold is; 0 where nobody knows."""
+    return hold.nanoseconds or round((hold.intervals or 0) * (interval or 0))
 
 
 def _intervals(hold: Hold, interval: int | None) -> float:

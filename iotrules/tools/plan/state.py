@@ -8,11 +8,11 @@ from typing import Literal
 
 from iotrules.engine.buffers import buffers_of
 from iotrules.engine.inspect import Standing
-from iotrules.engine.plan import CompiledRule, Plan, compile_rules, conditions_of
+from iotrules.engine.plan import CompiledRule, Plan, compile_rules
 from iotrules.language.comparing import RuleChange
 from iotrules.model.decisions import AlertState
 from iotrules.model.expression import fields
-from iotrules.model.rules import RuleSet, Stream
+from iotrules.model.rules import RuleSet, Stream, conditions_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,18 @@ from typing import TypeAlias
 
 from iotrules.language.parts import Part
 from iotrules.model.decisions import AlertState, Key
-from iotrules.model.rules import CommandStep, Ladder, PublishStep, Rule, RuleSet, Severity, held_name, rungs_of
+from iotrules.model.rules import (
+    CommandStep,
+    Ladder,
+    PublishStep,
+    Rule,
+    RuleSet,
+    Severity,
+    failed_name,
+    held_name,
+    overflow_name,
+    rungs_of,
+)
 from iotrules.tools.testing.cases import (
     Count,
     CountsExpected,
@@ -62,7 +73,7 @@ def _state(part: Part, rules: RuleSet, key: Mapping[str, str]) -> StateExpected 
         return None
     check_key(part, document.key, rules, "key")
     labels = dict(key) | document.key
-    by = rule.by if document.rule == rule.name else _held_by(rule, rules)
+    by = _by(document.rule, rule, rules)
     lacking = [name for name in by if name not in labels]
     if lacking:
         part.wrong(f"the key has no {', '.join(lacking)}", hint=f"{document.rule} is kept by {', '.join(by)}")
@@ -87,13 +98,21 @@ def _state(part: Part, rules: RuleSet, key: Mapping[str, str]) -> StateExpected 
 
 
 def _alert_names(rules: RuleSet) -> dict[str, Rule]:
-    """What alerts can be called: the rules, and `RULE/held` for those with a guard."""
+    """What alerts can be called: rules, `RULE/failed` and `RULE/overflow`, `RULE/held` for those with a guard."""
     guarded = {
         held_name(rule.name): rule
         for rule in rules.rules.values()
         if any(not isinstance(step, PublishStep) and step.guard for step in rule.steps)
     }
-    return dict(rules.rules) | guarded
+    own = {name(rule.name): rule for rule in rules.rules.values() for name in (failed_name, overflow_name)}
+    return dict(rules.rules) | guarded | own
+
+
+def _by(alert: str, rule: Rule, rules: RuleSet) -> tuple[str, ...]:
+    """The labels that an alert is kept by; none where it is about the rule itself."""
+    if alert == held_name(rule.name):
+        return _held_by(rule, rules)
+    return rule.by if alert == rule.name else ()
 
 
 def _held_by(rule: Rule, rules: RuleSet) -> tuple[str, ...]:
