@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from iotrules.cli.failures import INTERRUPTED, reported
+from iotrules.cli.options import store_option
 from iotrules.dashboard.severity import GLYPHS
 from iotrules.model.times import SECOND, duration_words
 from iotrules.stores.views import AlertRow, StoreView
@@ -22,17 +23,10 @@ JSON_VERSION = 1
 PIPE_COLUMNS = 200
 """A file or a pipe has no width: lines of a table are not broken for one."""
 WATCH_SECONDS = 1.0
-DEFAULT_STORE = Path(".iotrules/store.db")
 
 
 @click.command("alerts")
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_STORE,
-    show_default=True,
-    help="The engine's store.",
-)
+@store_option
 @click.option("--all", "everything", is_flag=True, help="Also those that have resolved.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--watch", is_flag=True, help="Keep showing them until Ctrl-C.")

@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from iotrules.cli.alerts import DEFAULT_STORE, PIPE_COLUMNS, instant, printable
+from iotrules.cli.alerts import PIPE_COLUMNS, instant, printable
 from iotrules.cli.failures import reported
+from iotrules.cli.options import store_option
 from iotrules.model.decisions import CommandState
 from iotrules.model.times import SECOND, duration_words
 from iotrules.runtime.asking import ask_engine
@@ -23,14 +24,6 @@ from iotrules.stores.views import CommandRow, StoreView
 JSON_VERSION = 1
 _STATES = [state.value for state in CommandState]
 
-_store_option = click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_STORE,
-    show_default=True,
-    help="The engine's store.",
-)
-
 
 @click.group("commands")
 def command() -> None:
@@ -38,7 +31,7 @@ def command() -> None:
 
 
 @command.command("ls")
-@_store_option
+@store_option
 @click.option("--state", type=click.Choice(_STATES), help="Only those in this state: held ones wait for somebody.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -66,7 +59,7 @@ def _decision(name: str, verb: str, help_text: str) -> None:
 
     @command.command(name, help=help_text)
     @click.argument("commands", metavar="ID...", nargs=-1, required=True)
-    @_store_option
+    @store_option
     @click.option("--by", "who", metavar="NAME", required=True, help="Who decides.")
     @click.option("--why", metavar="TEXT", default="", help="For those who read it later.")
     def decide(commands: tuple[str, ...], store: Path, who: str, why: str) -> None:

@@ -55,19 +55,20 @@ functions_option = click.option(
 )
 
 
+def _store_path(_: click.Context, __: click.Parameter, given: Path) -> Path:
+    """The store's file: of a directory, its store.db."""
+    return given / "store.db" if given.is_dir() else given
+
+
 store_option = click.option(
     "--store",
     "--data",
     type=click.Path(path_type=Path),
     default=Path(".iotrules/store.db"),
     show_default=True,
+    callback=_store_path,
     help="The engine's store, or the directory that has a store.db.",
 )
-
-
-def store_path(given: Path) -> Path:
-    """The store's file: of a directory, its store.db."""
-    return given / "store.db" if given.is_dir() else given
 
 
 def broker_options(function: Callable[..., R]) -> Callable[..., R]:

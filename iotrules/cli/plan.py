@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from iotrules.cli.alerts import printable
-from iotrules.cli.options import store_option, store_path
-from iotrules.language import read_directory
+from iotrules.cli.options import registry_option, store_option
+from iotrules.cli.sources import read_sources
 from iotrules.language.durations import duration
 from iotrules.model.errors import IotrulesError
-from iotrules.tools.plan import document, lines, make_plan
+from iotrules.tools.plan import Plan, document, lines, make_plan
 
 _DIFFERENT, _UNUSABLE = 1, 2
 
@@ -35,17 +35,18 @@ class Since(click.ParamType[int]):
 @click.command("plan", short_help="say what other rule files would change")
 @click.argument("rules", metavar="NEW_RULES", type=click.Path(path_type=Path))
 @store_option
+@registry_option
 @click.option("--since", type=Since(), default="24h", show_default=True, help="How much of the past to play.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_context
-def command(context: click.Context, rules: Path, store: Path, since: int, as_json: bool) -> None:
+def command(context: click.Context, rules: Path, store: Path, registry: Path | None, since: int, as_json: bool) -> None:
     """Compare NEW_RULES with the rules that the engine of this store uses; nothing is written or sent.
 
     Exits with 0 if no alert and nothing remembered would differ, 1 if something would, 2 if the rules don't load or
     there is no store to compare with.
     """
     try:
-        plan = asyncio.run(make_plan(store_path(store), read_directory(rules), since, time.time_ns()))
+        plan = asyncio.run(_plan(store, rules, registry, since))
     except IotrulesError as error:
         click.echo(f"error: {error}", err=True)
         context.exit(_UNUSABLE)
@@ -55,3 +56,8 @@ def command(context: click.Context, rules: Path, store: Path, since: int, as_jso
         for line in lines(plan):
             click.echo(printable(line))
     context.exit(_DIFFERENT if plan.differs else 0)
+
+
+async def _plan(store: Path, rules: Path, registry: Path | None, since: int) -> Plan:
+    sources = read_sources((rules,), registry)
+    return await make_plan(store, sources.files, since, time.time_ns(), sources.registry)

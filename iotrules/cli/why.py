@@ -11,7 +11,7 @@ import click
 
 from iotrules.cli.alerts import printable
 from iotrules.cli.failures import reported
-from iotrules.cli.options import store_option, store_path
+from iotrules.cli.options import store_option
 from iotrules.tools.instants import read_instant
 from iotrules.tools.why import Asked, ask, document, lines
 from iotrules.tools.why.keys import parse_labels
@@ -38,7 +38,7 @@ def command(
     now = time.time_ns()
     with reported():
         at = None if instant is None else read_instant(instant, now)
-        answer = asyncio.run(ask(store_path(store), Asked(rule, parse_labels(keys), at), now))
+        answer = asyncio.run(ask(store, Asked(rule, parse_labels(keys), at), now))
     if as_json:
         click.echo(json.dumps(document(answer), ensure_ascii=False, indent=2))
     else:

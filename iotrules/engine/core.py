@@ -23,6 +23,7 @@ from iotrules.engine.rehearse import look_again
 from iotrules.engine.reload import reload, schedule_all
 from iotrules.engine.rereading import pass_time, reread
 from iotrules.engine.sequence_alerts import take_reading, tell_freed_sequence, wake_sequence
+from iotrules.engine.sequence_why import explain_sequence
 from iotrules.engine.state import Remembered, State
 from iotrules.engine.why import explain
 from iotrules.language import load_files
@@ -87,6 +88,8 @@ class Engine:
 
     def explain(self, rule: str, key: Key, now: int, faults: Mapping[str, str] | None = None) -> Explanation:
         """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not."""
+        if (one := self._state.plan.sequences.rules.get(rule)) is not None:
+            return explain_sequence(self._state, one, key, now)
         return explain(self._state, rule, key, now, faults or {})
 
     def keys(self, rule: str) -> list[Key]:

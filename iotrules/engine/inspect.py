@@ -24,6 +24,7 @@ from iotrules.model.decisions import AlertState, Key
 from iotrules.model.evidence import Place, Samples
 from iotrules.model.expression import Expression, FieldRef, Lag, Statistic, Window, WindowKind, fields, windows
 from iotrules.model.rules import Rule, Severity
+from iotrules.model.sequences import Sequence
 from iotrules.model.times import rough_words
 
 SAMPLES_SHOWN = 5
@@ -141,6 +142,10 @@ def _printable(text: str) -> str:
 
 def keys_of(state: State, rule: Rule) -> list[Key]:
     """The keys that the rule has seen a message of, in no order."""
+    if isinstance(rule.body, Sequence):
+        streams = {pattern.stream for pattern in rule.body.patterns}
+        seen = [source.labels for name, source in state.sources.items() if name[0] in streams]
+        return list(dict.fromkeys(Key(tuple((name, labels[name]) for name in rule.by)) for labels in seen))
     return [key for (stream, by, key) in state.tracks if (stream, by) == (rule.stream, rule.by)]
 
 

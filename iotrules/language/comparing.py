@@ -11,6 +11,7 @@ from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
 from iotrules.model.expression import fields as fields_read
 from iotrules.model.rules import Absence, Clear, Condition, Hold, Ladder, Rule, RuleSet, Stream, Template, rungs_of
+from iotrules.model.sequences import Sequence, sequence_text
 from iotrules.model.times import duration_words
 
 Kind: TypeAlias = Literal["added", "removed", "meaning", "action", "words"]
@@ -104,12 +105,19 @@ def _body(old: Rule, new: Rule) -> Iterator[Difference]:
         case Absence() as was, Absence() as is_:
             yield from _different("for", _hold(was.hold), _hold(is_.hold))
             yield from _different("expect", _seen(was), _seen(is_))
+        case Sequence() as was, Sequence() as is_:
+            yield from _different("sequence", sequence_text(was), sequence_text(is_))
         case was, is_:
             yield Difference("when", _kind(was), _kind(is_))
 
 
+_KINDS = {"Condition": "a condition", "Ladder": "levels", "Absence": "silence", "Sequence": "a sequence"}
+
+
 def _kind(body: object) -> str:
-    return {"Condition": "a condition", "Ladder": "levels", "Absence": "silence"}.get(type(body).__name__, "")
+    return {"Condition": "a condition", "Ladder": "levels", "Absence": "silence", "Sequence": "a sequence"}.get(
+        type(body).__name__, ""
+    )
 
 
 def _ladder(was: Ladder, is_: Ladder) -> Iterator[Difference]:

@@ -6,6 +6,7 @@ import pytest
 
 from iotrules.model.decisions import Invoke
 from iotrules.model.inputs import Arrival, Messages, Reload, Tick
+from iotrules.model.sequences import Sequence
 from iotrules.model.times import SECOND
 from tests.engine.building import ENTRY, PAIR, STREAMS, Building
 
@@ -135,3 +136,19 @@ def test_a_clock_that_goes_back_fires_nothing() -> None:
     assert world.put(Tick()).transitions == []
     world.put(Messages((Arrival("site/A/motion/m", b'{"ts": 1790000006000, "seen": true}', world.now),)))
     assert [line.split()[1] for line in world.history()] == ["motion/clock"]  # its clock is ahead of ours now
+
+
+def test_why_says_which_step_of_a_sequence_is_lacking_and_until_when() -> None:
+    world = Building(PAIR)
+    rule = world.engine.rules.rules["pair"]
+    (first,) = [step.pattern for step in rule.body.steps[:1]] if isinstance(rule.body, Sequence) else []
+    world.door(0)
+    (key,) = world.engine.keys("pair")
+    assert dict(key.labels) == {"site": "A"}
+    told = world.engine.explain("pair", key, world.now)
+    assert told.known
+    assert "1 of 2 steps have come: motion" in told.verdict
+    assert told.place.text
+    world.pass_time(10_000)
+    assert f"waits for {first.text}" in world.engine.explain("pair", key, world.now).verdict
+    assert "no first step has come" in world.engine.explain("pair", key, world.now).verdict

@@ -175,14 +175,15 @@ def _window_reader(writer: Writer, index: int, track: Keyed) -> Callable[[Window
 
 def _arguments(writer: Writer, emitters: list[Emitter], tracks: Sequence[Keyed]) -> list[list[Operand]]:
     """What goes into the windows, worked out before anything is changed."""
-    if not any(buffer.keep for track in tracks for buffer in track.buffers):
-        return [[] for _ in tracks]
+    before = len(writer.lines)
     with writer.block("try:"):
-        writer.line("pass")
         found = [
             [emitter.value(buffer.argument) for buffer in track.buffers if buffer.keep]
             for emitter, track in zip(emitters, tracks, strict=True)
         ]
+    if len(writer.lines) == before + 1:  # there was nothing to work out
+        writer.lines.pop()
+        return found
     with writer.block("except Fault:"):
         writer.line("return False")
     return found

@@ -9,7 +9,8 @@ from pathlib import Path
 from iotrules.history.views import HistoryView, history_path
 from iotrules.language import load_files
 from iotrules.language.comparing import RuleChange, compare
-from iotrules.model.inputs import Reload
+from iotrules.model.errors import ConfigError
+from iotrules.model.inputs import RegistryFile, Reload
 from iotrules.model.times import HOUR
 from iotrules.stores.kept import read_kept
 from iotrules.tools.plan.episodes import EpisodeChange, differences
@@ -56,19 +57,27 @@ class Plan:
         return bool(self.live or self.past.changes or any(one.loses for one in self.state))
 
 
-async def make_plan(store: Path, files: Mapping[str, str], since: int, now: int) -> Plan:
+async def make_plan(
+    store: Path, files: Mapping[str, str], since: int, now: int, registry: RegistryFile | None = None
+) -> Plan:
     """The plan for using `files` (name → text) now, with the last `since` ns of history.
+
+    `registry`: another one than is in use.
 
     RuleError if they don't load, ConfigError if there is no store; see the store and the history for their errors.
     """
-    after = load_files(files)
-    kept = read_kept(store)
+    try:
+        kept = read_kept(store)
+    except ConfigError:
+        load_files(files, registry)  # what is wrong with them is worth knowing without a store
+        raise
     restored = restore(kept)
     engine = restored.engine
     before, running = engine.rules, engine.files
+    wanted = Reload(dict(files), running.dry_run, registry or running.registry)
+    after = load_files(wanted.files, wanted.registry)
     changes = compare(before, after)
     state = state_effects(before, after, changes, engine.standings())
-    wanted = Reload(dict(files), running.dry_run)
     live, effects = live_changes(engine, wanted, changes, max(now, restored.now or 0), restored.sequence)
     past = await _past(store, running, wanted, since, now)
     return Plan(now, len(after.rules), changes, state, live, effects, past)
