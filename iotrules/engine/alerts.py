@@ -12,6 +12,7 @@ from iotrules.engine.conditions import Outcome, count_unknown, hold_due, next_du
 from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
 from iotrules.engine.evidence import evidence_of
+from iotrules.engine.groups import named_members
 from iotrules.engine.lifecycle import TABLE, RuleState, RungState, Signal
 from iotrules.engine.moment import Moment, Sampled, Truths
 from iotrules.engine.plan import CompiledRule, Plan, TrackPlan, nanoseconds
@@ -191,10 +192,10 @@ def _keeps_still(compiled: CompiledRule, rule_state: RuleState) -> bool:
 
 def _schedule(track: Track, state: State) -> None:
     """Have the engine woken when time alone may change an alert of this key."""
-    due = NEVER
+    due, track.aligned = NEVER, track.clock - track.clock_wall
     for compiled in _plan_of(track).rules:
         rule_state = state.rules.get((compiled.rule.name, track.key))
-        if rule_state is None and compiled.every is None and compiled.rungs:
+        if rule_state is None and compiled.every is None and compiled.rungs and not track.goes_stale:
             continue  # it is at rest, and only a message changes that
         found = _next_due(compiled, track, rule_state or RuleState(), state)
         due = due if found is None else min(due, found + compiled.rank)
@@ -235,7 +236,7 @@ def withdraw(compiled: CompiledRule, reason: str, moment: Moment, *, keep: Rule 
         if name != rule.name or (keep is not None and covers(keep, key)):
             continue
         if rule_state.active:
-            at = (rule.stream, rule.by, key)
+            at = (compiled.kept, rule.by, key)
             track = state.tracks.get(at) or Track(at, None, moment.now)
             severity = Severity(rule_state.severity)
             change = Change(Signal.WITHDRAWN, track.clock_at(moment.now), reason, severity)
@@ -271,7 +272,7 @@ def tell_freed(compiled: CompiledRule, key: Key, moment: Moment, *, passed: bool
 
     `passed`: our clock's time has passed for every key; else a key's time is that of its newest sample.
     """
-    state, name = moment.state, (compiled.rule.stream, compiled.rule.by, key)
+    state, name = moment.state, (compiled.kept, compiled.rule.by, key)
     track = state.tracks.get(name)
     if track is None:
         return
@@ -386,7 +387,7 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
 
 def _template_values(rule: Rule, track: Track, change: Change) -> dict[str, Value | None]:
     """What the templates of a rule name."""
-    values = dict(track.values_at(change.at)) | dict(track.labels)
+    values = dict(named_members(rule, track, change.at)) | dict(track.values_at(change.at)) | dict(track.labels)
     values |= {f"attr.{name}": value for name, value in track.attributes.items()}
     return values | {"rule": rule.name, "severity": change.severity.word, "held": duration_words(change.held)}
 

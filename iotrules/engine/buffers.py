@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iotrules.engine.drift import Drift
 from iotrules.engine.windows import FOREVER, MAX_SAMPLES, SampleWindow, WindowState
 from iotrules.language.unparse import unparse
-from iotrules.model.expression import Clock, Expression, Lag, Statistic, Window, windows
+from iotrules.model.expression import Clock, Expression, Lag, Outlier, Statistic, Window, own_windows
 from iotrules.model.times import duration_words
 
 
@@ -26,6 +26,8 @@ class Buffer:
     keep: int = MAX_SAMPLES
     fold: Statistic | None = None
     span: int = 0
+    apart: bool = False
+    """Is a sample how far its value lies from those of others of its group?"""
 
 
 def buffer_of(window: Window, most: int = MAX_SAMPLES) -> Buffer:
@@ -42,6 +44,8 @@ def buffer_of(window: Window, most: int = MAX_SAMPLES) -> Buffer:
             return Buffer(f"{inner}, newest", window.argument, FOREVER, steps + 1)
         case Clock():
             return Buffer(unparse(window), window.argument, FOREVER, 0)
+        case Outlier():
+            return Buffer(unparse(window, canonical=True), window.argument, FOREVER, 1, apart=True)
     return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration, most)
 
 
@@ -54,7 +58,7 @@ def new_buffer(buffer: Buffer, state: WindowState | None = None) -> SampleWindow
 def buffers_of(conditions: Iterable[Expression], most: int = MAX_SAMPLES) -> tuple[Buffer, ...]:
     """Each once, as deep as the condition that looks back farthest needs it; a window holds `most` samples."""
     found: dict[str, Buffer] = {}
-    for buffer in (buffer_of(window, most) for condition in conditions for window in windows(condition)):
+    for buffer in (buffer_of(window, most) for condition in conditions for window in own_windows(condition)):
         known = found.get(buffer.name)
         if known is None or known.keep < buffer.keep:
             found[buffer.name] = buffer

@@ -12,7 +12,7 @@ from iotrules.engine.schedules import first_open, is_open
 from iotrules.engine.stops import Stops
 from iotrules.engine.tracks import Track
 from iotrules.model.decisions import AlertState, Decision
-from iotrules.model.expression import Firing, Truth, Window
+from iotrules.model.expression import Firing, Members, Truth, Value, Window
 from iotrules.model.rules import NO_HOLD, Clear, Condition, Hold, Ladder, Missing, Rule, Rung, Severity
 from iotrules.model.times import duration_words
 
@@ -166,6 +166,7 @@ def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int
     """The event time at which time alone may next change what was observed."""
     observed = max(rule_state.observed, track.clock, track.revised)  # a restart may have forgotten when it last looked
     candidates = _holds_over(compiled, track, rule_state)
+    candidates.append(track.next_stale(observed))
     if any(held.since is not None for held, *_ in _running(compiled, rule_state)):
         candidates += _ends_of_knowledge(compiled, track, rule_state.stops, observed)
     if compiled.every is not None and observed <= track.clock + compiled.horizon:
@@ -177,7 +178,7 @@ def _ends_of_knowledge(compiled: CompiledRule, track: Track, stops: Stops, obser
     """The event times at which the silence of the key, or of a field, makes values unknown."""
     gap = compiled.silence_allowed(track)
     broken = None if gap is None else max(stops.event(stops.counted(track.clock) + gap + 1), track.revised + 1)
-    fresh = None if track.plan is None or not track.came else track.plan.fresh(track)
+    fresh = None if track.plan is None or not track.plan.stream.partial else track.plan.fresh(track)
     read = () if fresh is None else [track.came[name] + fresh + 1 for name in compiled.reads & track.came.keys()]
     return [broken, min((end for end in read if end > observed), default=None)]
 
@@ -245,10 +246,14 @@ def scope_of(track: Track, at: int, stale: bool) -> Scope:
     """What a condition sees at event time `at`; values that are stale it does not see."""
     places = {} if track.plan is None else track.plan.places
 
-    def window(node: Window) -> float | None:
-        return track.windows[places[node]].value(node.kind, at, node.min_samples)
+    def window(node: Window) -> Value | None:
+        place = places[node]
+        if isinstance(node.kind, Members) and track.ballots is not None:
+            return track.ballots.value(node.kind.value, place, at, node.min_samples)
+        return track.windows[place].value(node.kind, at, node.min_samples)
 
-    values, own = ({}, None) if stale else (track.values_at(at), track.own_values if track.came else None)
+    partial = bool(track.came) and track.plan is not None and track.plan.stream.partial
+    values, own = ({}, None) if stale else (track.values_at(at), track.own_values if partial else None)
     return Scope(
         values, track.labels, window, track.attributes, track.remembered, own, lambda asked: _fires(track, asked)
     )

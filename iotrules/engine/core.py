@@ -14,6 +14,7 @@ from iotrules.engine.alerts import impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.attending import attend, wake_failed
 from iotrules.engine.bounds import Bounds
 from iotrules.engine.downtime import take_stop
+from iotrules.engine.groups import apart, vote
 from iotrules.engine.inspect import Standing, keys_of, standings
 from iotrules.engine.intake import let_leave, take_arrival
 from iotrules.engine.moment import Moment
@@ -135,9 +136,8 @@ class Engine:
         return decision
 
     def _moment(self, now: int, sequence: int, decision: Decision) -> Moment:
-        return Moment(
-            now, sequence, decision, self._state, settle, pass_time, impatient, unknowns, take_reading, reread
-        )
+        ways = (settle, pass_time, impatient, unknowns, take_reading, reread, vote, apart)
+        return Moment(now, sequence, decision, self._state, *ways)
 
     def _take(self, arrivals: Sequence[Arrival], moment: Moment) -> None:
         """Ordinary messages go through their stream's generated function, all else the careful way."""

@@ -44,7 +44,7 @@ class Scope:
         self,
         fields: Mapping[str, Value | None],
         labels: Mapping[str, str],
-        window: Callable[[Window], float | None],
+        window: Callable[[Window], Value | None],
         attributes: Mapping[str, Value] = NO_ATTRIBUTES,
         remembered: Callable[[], Mapping[str, Any]] = lambda: NOTHING_REMEMBERED,
         own: Mapping[str, Value | None] | None = None,

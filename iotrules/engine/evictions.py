@@ -61,7 +61,15 @@ def _names(state: State, source: Source) -> Iterator[TrackName]:
 
 def _track_names(state: State, source: Source) -> Iterator[TrackName]:
     for plan in state.plan.streams[source.name[0]].tracks:
-        yield source.name[0], plan.by, Key(tuple((name, source.labels[name]) for name in plan.by))
+        yield source.name[0], plan.by, _key(source, plan.by)
+        for link in plan.ties.links:
+            yield link.name, link.by, _key(source, link.by)
+    for joined in state.plan.joins.get(source.name[0], ()):
+        yield joined.name, joined.by, _key(source, joined.by)
+
+
+def _key(source: Source, by: tuple[str, ...]) -> Key:
+    return Key(tuple((name, source.labels[name]) for name in by))
 
 
 def _leaving(state: State, source: Source, users: Counter[TrackName]) -> list[TrackName]:

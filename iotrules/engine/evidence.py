@@ -6,6 +6,7 @@ from iotrules.engine.conditions import Outcome
 from iotrules.engine.evaluate import truth
 from iotrules.engine.explain import read_values
 from iotrules.engine.explain_tree import explain_tree
+from iotrules.engine.groups import named_members
 from iotrules.engine.inspect import place_of, samples_read, why_unknown
 from iotrules.engine.plan import CompiledRule, nanoseconds
 from iotrules.engine.state import State
@@ -36,7 +37,7 @@ def evidence_of(
     return Evidence(
         outcome.condition.text,
         truth(when, scope),
-        read_values(when, scope),
+        read_values(when, scope) + tuple(named_members(rule, track, at).items()),
         sampled,
         tree=explain_tree(when, scope, reasons),
         clear=explain_tree(clear.when, scope, reasons) if ends and clear.when is not None else None,

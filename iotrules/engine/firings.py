@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 class Asker(NamedTuple):
-    """A rule that asks for another one's alerts."""
+    """A rule that asks for another one's alerts, and what its tracks are kept under."""
 
     name: str
     stream: str
@@ -49,7 +49,7 @@ class Firings:
 
     __slots__ = ("_asked", "_askers", "_counted", "_keys", "_queue", "_tracks", "changes", "looks", "ranks", "tables")
 
-    def __init__(self, rules: Collection[Rule], inhibitors: Mapping[str, Inhibitors]) -> None:
+    def __init__(self, rules: Collection[Rule], inhibitors: Mapping[str, Inhibitors], kept: Mapping[str, str]) -> None:
         asks = {rule.name: _asked_by(rule) for rule in rules}
         self.ranks = _ranks({name: {one.rule for one in asked} for name, asked in asks.items()}, inhibitors)
         self.tables: dict[Firing, dict[Values, int]] = {one: {} for asked in asks.values() for one in asked}
@@ -60,7 +60,7 @@ class Firings:
             self._asked[one.rule].append(one)
         for rule in rules:
             for one in asks[rule.name]:
-                self._askers[one.rule].append(Asker(rule.name, rule.stream, rule.by, one))
+                self._askers[one.rule].append(Asker(rule.name, kept.get(rule.name, rule.stream), rule.by, one))
         self._keys: dict[tuple[str, tuple[str, ...]], set[tuple[str, ...]]] = defaultdict(set)
         for askers in self._askers.values():
             for asker in askers:

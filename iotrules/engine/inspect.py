@@ -22,7 +22,18 @@ from iotrules.engine.tracks import Track
 from iotrules.engine.windows import SampleWindow
 from iotrules.model.decisions import AlertState, Key
 from iotrules.model.evidence import Place, Samples
-from iotrules.model.expression import Expression, FieldRef, Lag, Statistic, Window, WindowKind, fields, windows
+from iotrules.model.expression import (
+    Expression,
+    FieldRef,
+    Lag,
+    Members,
+    Outlier,
+    Statistic,
+    Window,
+    WindowKind,
+    fields,
+    own_windows,
+)
 from iotrules.model.rules import Rule, Severity
 from iotrules.model.sequences import Sequence
 from iotrules.model.times import rough_words
@@ -73,6 +84,8 @@ def _field_unknown(name: str, compiled: CompiledRule, track: Track, at: int, fau
 
 
 def _window_unknown(node: Window, compiled: CompiledRule, track: Track, at: int) -> str:
+    if isinstance(node.kind, Members):
+        return _members_unknown(node, track, at)
     window = _window(node, track)
     if window is None:
         return ""
@@ -84,15 +97,25 @@ def _window_unknown(node: Window, compiled: CompiledRule, track: Track, at: int)
         return "the window had more samples than it keeps"
     if count < max(least, 1):
         return f"has {count:g} of {max(least, 1)} samples"
+    if isinstance(node.kind, Outlier):
+        return "too few others of the group are fresh, or most of them are alike"
     if isinstance(node.kind, Lag) or node.kind in _PAIR:
         return "missing in the newest message"
     return f"can't be told from its {count:g} samples"
 
 
+def _members_unknown(node: Window, track: Track, at: int) -> str:
+    if track.ballots is None or track.plan is None:
+        return ""
+    votes = track.ballots.tally(track.plan.places[node], at).known
+    least = max(node.min_samples, 1)
+    return f"{votes} of at least {least} members vote" if votes < least else f"can't be told from {votes} votes"
+
+
 def samples_read(track: Track, node: Expression) -> tuple[Samples, ...]:
     """The newest samples of the windows and fields that a condition reads."""
     kept = {buffer.name: one for buffer, one in zip(track.buffers, track.windows, strict=True)}
-    names = dict.fromkeys(buffer_of(window).name for window in windows(node))
+    names = dict.fromkeys(buffer_of(window).name for window in own_windows(node))
     series = [_samples(name, one) for name in names if isinstance(one := kept.get(name), SampleWindow)]
     plain = [name for name in sorted(fields(node)) if track.values.get(name) is not None]
     newest = [Samples(name, 1, ((track.came.get(name, track.clock), _short(track.values[name])),)) for name in plain]
@@ -146,7 +169,9 @@ def keys_of(state: State, rule: Rule) -> list[Key]:
         streams = {pattern.stream for pattern in rule.body.patterns}
         seen = [source.labels for name, source in state.sources.items() if name[0] in streams]
         return list(dict.fromkeys(Key(tuple((name, labels[name]) for name in rule.by)) for labels in seen))
-    return [key for (stream, by, key) in state.tracks if (stream, by) == (rule.stream, rule.by)]
+    compiled = state.plan.rules.get(rule.name)
+    kept = rule.stream if compiled is None else compiled.kept
+    return [key for (name, by, key) in state.tracks if (name, by) == (kept, rule.by)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from iotrules.engine import clocks, commands, lateness
-from iotrules.engine.buffers import Buffer
 from iotrules.engine.decode import MAX_PAYLOAD, decode_object, digest_of, identity, read_fields, read_time
 from iotrules.engine.decoder import decode_whole
-from iotrules.engine.drift import Drift
-from iotrules.engine.evaluate import Scope, evaluate
+from iotrules.engine.evaluate import Scope
 from iotrules.engine.evictions import make_room
-from iotrules.engine.folds import fold
-from iotrules.engine.moment import Moment
+from iotrules.engine.filling import fill_windows
+from iotrules.engine.joins import sample_joined
+from iotrules.engine.moment import Moment, Truths
 from iotrules.engine.plan import StreamPlan, TrackPlan
 from iotrules.engine.sources import Counted, Held, Identity, Source
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.engine.windows import FOREVER, SampleWindow
+from iotrules.engine.windows import FOREVER
 from iotrules.model.decisions import DeadLetter, Key
 from iotrules.model.errors import MessageError
 from iotrules.model.expression import Value
@@ -170,7 +169,11 @@ def _apply(source: Source, plan: StreamPlan, sample: Held, moment: Moment) -> No
     tracks = [_bring_up(one, source, sample.at, moment) for one in plan.tracks]
     for track in tracks:
         _sample(track, source, sample, wall, moment)
-    moment.settle([(track, None) for track in tracks], moment)
+    sampled: list[tuple[Track, Truths]] = [(track, None) for track in tracks]
+    for track in tracks:
+        sampled += moment.vote(track, None, moment)
+    sampled += sample_joined(source, sample, wall, moment)
+    moment.settle(sampled, moment)
     if plan.sequenced:
         moment.take_reading(moment.decision.samples[-1], moment)
     moment.reread(moment)
@@ -217,31 +220,11 @@ def _sample(track: Track, source: Source, sample: Held, wall: int, moment: Momen
     moment.state.mark(("track", track.name))
     track.sample(at, wall, source.labels, track.merge(at, values) if plan.stream.partial else values)
     scope = Scope(values, source.labels, lambda _: None, track.attributes, track.remembered)
-    for place, (buffer, window) in enumerate(zip(plan.buffers, track.windows, strict=True)):
-        if buffer.keep:
-            _keep(buffer, window, at, evaluate(buffer.argument, scope), moment)
-            _note_faults(plan, place, track, scope, moment)
+    fill_windows(track, scope, moment)
     plan.count_evaluations(moment.decision, 1)
-
-
-def _note_faults(plan: TrackPlan, place: int, track: Track, scope: Scope, moment: Moment) -> None:
-    """What can't be worked out is missing in the window, and a fault of every rule that looks through it."""
-    for fault in scope.faults:
-        for rule in plan.users_of(place):
-            moment.decision.fault(rule, track.key, fault, moment.now)
-    scope.faults.clear()
 
 
 def track_of(state: State, plan: TrackPlan, source: Source, now: int) -> Track:
     """The track that a source's samples go to."""
     key = Key(tuple((name, source.labels[name]) for name in plan.by))
     return state.track((plan.stream.name, plan.by, key), now)
-
-
-def _keep(buffer: Buffer, window: SampleWindow | Drift, at: int, value: Value | None, moment: Moment) -> None:
-    if value is None:
-        window.skip()
-        return
-    kept = fold(buffer.fold, window.newest, at, value, buffer.span)
-    if not window.add(at, kept, buffer.keep):
-        moment.decision.count("window_overflow", buffer.name)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
 from iotrules.model.decisions import Decision, Sample
-from iotrules.model.expression import Truth
+from iotrules.model.expression import Truth, Value
 
 Truths = tuple[Truth, ...] | None
+Votes = tuple[Value | None, ...] | None
 Sampled = Sequence[tuple[Track, Truths]]
 """Keys that a message was for, each with what its conditions are now; None: nobody knows yet."""
 
@@ -35,3 +36,7 @@ class Moment:
     """Show a message that was applied to the sequences that look at its stream."""
     reread: Callable[[Moment], None]
     """Have the rules look that ask for other rules' alerts, once those have."""
+    vote: Callable[[Track, Votes, Moment], Sampled]
+    """Have a member answer the questions of its groups (None: work the answers out); the groups that are to settle."""
+    apart: Callable[[Track, str, Value | None, Moment], float | None]
+    """How far a member's value lies from those of the others of its group."""

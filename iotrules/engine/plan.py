@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,26 @@ from iotrules.engine.registry import Directory
 from iotrules.engine.route import Router
 from iotrules.engine.sequence_plan import SequencePlan, compile_sequences
 from iotrules.engine.sources import values_as_they_are
+from iotrules.engine.ties import NO_TIES, Place, Ties, kept_under, places_of, streams_under, weave
 from iotrules.engine.tracks import MAX_GAP_INTERVALS, NEVER, Track, TrackName
 from iotrules.engine.wakeups import every_and_horizon
 from iotrules.engine.windows import MAX_SAMPLES
 from iotrules.model.decisions import Decision
-from iotrules.model.expression import Expression, Window, fields, windows
+from iotrules.model.expression import Expression, Window, fields, own_windows
 from iotrules.model.guards import CONTINUE
-from iotrules.model.rules import NO_HOLD, Absence, Hold, Ladder, Rule, RuleSet, Rung, Stream, conditions_of, rungs_of
+from iotrules.model.rules import (
+    NO_HOLD,
+    Absence,
+    Hold,
+    Rule,
+    RuleSet,
+    Rung,
+    Stream,
+    conditions_of,
+    holds_of,
+    joined_stream,
+    rungs_of,
+)
 from iotrules.model.times import SECOND
 
 
@@ -41,8 +54,10 @@ class CompiledRule:
     inhibitors: Inhibitors
     rank: int
     """At one instant, rules of a lower rank move first: those that inhibit before those that they mute."""
+    kept: str
+    """What its tracks are kept under."""
     max_gap: int | None = None
-    """As declared, by the rule or its stream."""
+    """As declared, by the rule or its stream; of a rule over members by the rule alone."""
     reads: frozenset[str] = frozenset()
     """The fields that its conditions read."""
 
@@ -73,6 +88,9 @@ class TrackPlan:
     firings: Firings
     waiting: dict[str, int]
     """Rules that wait for others that they ask for, with their indexes."""
+    name: str
+    """What its tracks are kept under: the stream's name, or that of a group or of joined streams."""
+    ties: Ties
 
     @property
     def ranked(self) -> bool:
@@ -89,7 +107,7 @@ class TrackPlan:
         return [
             compiled.rule.name
             for compiled, part in zip(self.rules, self.parts, strict=True)
-            if any(self.places[window] == buffer for one in self.conditions[part] for window in windows(one))
+            if any(self.places[window] == buffer for one in self.conditions[part] for window in own_windows(one))
         ]
 
     def fresh(self, track: Track) -> int | None:
@@ -149,6 +167,8 @@ class StreamPlan:
     def linked(self) -> bool:
         """Does a rule ask for another one's alerts, or is one asked for?"""
         names = [compiled.rule.name for track in self.tracks for compiled in track.rules]
+        if self.firings.tables and any(track.ties.links for track in self.tracks):
+            return True
         return any(self.firings.concerns(name) for name in (*names, *self.sequenced))
 
     def count_taken(self, decision: Decision) -> None:
@@ -173,6 +193,8 @@ class Plan:
     sequences: SequencePlan
     minds_stops: bool
     """Does a stop of the engine make a difference to any rule?"""
+    joins: dict[str, tuple[TrackPlan, ...]]
+    """By stream: the tracks of joined streams that its messages reach."""
     narrowed: dict[tuple[TrackPlan, tuple[int, ...]], TrackPlan] = field(default_factory=dict)
     """For keys that not all rules look at, by the indexes of those that do."""
 
@@ -188,7 +210,7 @@ class Plan:
         if found is None:
             members = [whole.rules[index] for index in looking]
             found = self.narrowed[whole, looking] = _track_plan(
-                whole.stream, whole.by, members, whole.values_of, self.firings
+                whole.stream, whole.by, members, whole.values_of, self.firings, whole.name, whole.ties
             )
         return found
 
@@ -198,33 +220,49 @@ def compile_rules(rules: RuleSet, *, fused: bool = True) -> Plan:
     inhibitors = inhibitors_of(rules.rules)
     sequences = compile_sequences(rules, inhibitors)
     plain = [rule for rule in rules.rules.values() if rule.name not in sequences.rules]
-    compiled = {rule.name: _compile(rule, rules.streams[rule.stream], inhibitors) for rule in plain}
-    grouped: dict[tuple[str, tuple[str, ...]], list[CompiledRule]] = defaultdict(list)
+    compiled = {rule.name: _compile(rule, rules.streams, inhibitors) for rule in plain}
+    ties = weave(rules, {rule.name: conditions_of(rule) for rule in plain})
+    grouped: dict[Place, list[CompiledRule]] = defaultdict(list, {place: [] for place in ties})
     for one in sorted(compiled.values(), key=lambda one: one.rank):
-        grouped[one.rule.stream, one.rule.by].append(one)
-    firings = Firings(rules.rules.values(), inhibitors)
+        grouped[one.kept, one.rule.by].append(one)
+    firings = Firings(rules.rules.values(), inhibitors, {name: one.kept for name, one in compiled.items()})
     streams = {
-        name: _stream_plan(stream, grouped, firings, sequences.names(name), fused)
+        name: _stream_plan(stream, grouped, ties, firings, sequences.names(name), fused)
         for name, stream in rules.streams.items()
     }
     tracks = {(name, track.by): track for name, plan in streams.items() for track in plan.tracks}
+    for (name, by), members in grouped.items():
+        if name not in streams:
+            stream = members[0].stream if members else rules.streams[streams_under(name)[0]]
+            tracks[name, by] = _track_plan(stream, by, members, values_as_they_are, firings, name, ties[name, by])
+    joins = {name: tuple(_joins(name, tracks.values())) for name in streams}
     minds_stops = any(rule.downtime != CONTINUE for rule in rules.rules.values())
     directory = Directory(rules.registry)
-    return Plan(compiled, tracks, streams, Router(rules), rules, firings, directory, sequences, minds_stops)
+    return Plan(compiled, tracks, streams, Router(rules), rules, firings, directory, sequences, minds_stops, joins)
+
+
+def _joins(stream: str, tracks: Iterable[TrackPlan]) -> Iterator[TrackPlan]:
+    return (track for track in tracks if any(one.stream == stream for one in track.ties.joined))
 
 
 def _stream_plan(
     stream: Stream,
-    grouped: Mapping[tuple[str, tuple[str, ...]], list[CompiledRule]],
+    grouped: Mapping[Place, list[CompiledRule]],
+    ties: Mapping[Place, Ties],
     firings: Firings,
     sequenced: tuple[str, ...],
     fused: bool,
 ) -> StreamPlan:
+    """Streams that are joined are read the careful way: their messages reach other tracks than their own."""
     decoder = decoder_of(stream)
     values_of = values_as_they_are if decoder is None else decoder.values_of
     keyed = [(by, members) for (name, by), members in grouped.items() if name == stream.name]
-    tracks = tuple(_track_plan(stream, by, members, values_of, firings) for by, members in keyed)
-    return StreamPlan(stream, tracks, decoder, values_of, firings, sequenced, fused)
+    tracks = tuple(
+        _track_plan(stream, by, members, values_of, firings, stream.name, ties.get((stream.name, by), NO_TIES))
+        for by, members in keyed
+    )
+    alone = all(one.stream != stream.name for tie in ties.values() for one in tie.joined)
+    return StreamPlan(stream, tracks, decoder, values_of, firings, sequenced, fused and alone)
 
 
 def _track_plan(
@@ -233,6 +271,8 @@ def _track_plan(
     members: list[CompiledRule],
     values_of: Callable[[Any], dict[str, Any]],
     firings: Firings,
+    name: str,
+    ties: Ties,
 ) -> TrackPlan:
     conditions: list[Expression] = []
     parts = []
@@ -240,14 +280,17 @@ def _track_plan(
         first = len(conditions)
         conditions += conditions_of(member.rule)
         parts.append(slice(first, len(conditions)))
-    buffers = buffers_of(conditions, MAX_SAMPLES if stream.max_samples is None else stream.max_samples)
+    read = (*conditions, *ties.votes)
+    buffers = buffers_of(read, MAX_SAMPLES if stream.max_samples is None else stream.max_samples)
     index = {buffer.name: place for place, buffer in enumerate(buffers)}
-    places = {window: index[buffer_of(window).name] for condition in conditions for window in windows(condition)}
+    places = {window: index[buffer_of(window).name] for node in read for window in own_windows(node)}
+    places |= places_of(conditions, ties.questions)
     gaps_matter = stream.partial or any(_needs_gaps(member) for member in members)
     return TrackPlan(
         stream, by, buffers, places, tuple(members), tuple(conditions), tuple(parts), gaps_matter,
         _gap_factors(members) if gaps_matter and stream.interval is None else (), values_of, firings,
         {member.rule.name: place for place, member in enumerate(members) if member.rule.name in firings.ranks},
+        name, ties,
     )  # fmt: skip
 
 
@@ -260,7 +303,7 @@ def _needs_gaps(compiled: CompiledRule) -> bool:
     """Does anything of the rule depend on how often a key reports?"""
     if isinstance(compiled.rule.body, Absence) or compiled.every is not None:
         return True
-    return any(hold != NO_HOLD for hold in _holds(compiled.rule))
+    return any(hold != NO_HOLD for hold in holds_of(compiled.rule.body))
 
 
 def nanoseconds(hold: Hold, interval: int | None) -> int | None:
@@ -270,21 +313,15 @@ def nanoseconds(hold: Hold, interval: int | None) -> int | None:
     return None if interval is None or hold.intervals is None else round(hold.intervals * interval)
 
 
-def _compile(rule: Rule, stream: Stream, inhibitors: Mapping[str, Inhibitors]) -> CompiledRule:
+def _compile(rule: Rule, streams: Mapping[str, Stream], inhibitors: Mapping[str, Inhibitors]) -> CompiledRule:
+    stream = joined_stream([streams[name] for name in rule.joined or (rule.stream,)])
     conditions = conditions_of(rule)
     every, horizon = every_and_horizon(conditions)
     if every is not None:
         every = rule.every or stream.every or every
-    counts = any(hold.intervals is not None for hold in _holds(rule))
+    counts = any(hold.intervals is not None for hold in holds_of(rule.body))
     above, order = inhibitors.get(rule.name, ()), rank(rule.name, inhibitors)
     reads = frozenset[str]().union(*(fields(condition) for condition in conditions))
-    gap = rule.max_gap or stream.max_gap
-    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts, above, order, gap, reads)
-
-
-def _holds(rule: Rule) -> list[Hold]:
-    """Of every level, of what clears it, and of what ends a ladder."""
-    holds = [hold for rung in rungs_of(rule) for hold in (rung.condition.hold, rung.condition.clear.hold)]
-    if isinstance(rule.body, Ladder) and rule.body.clear is not None:
-        holds.append(rule.body.clear.hold)
-    return holds
+    gap = rule.max_gap or (None if rule.across else stream.max_gap)
+    kept = kept_under(rule, stream)
+    return CompiledRule(rule, stream, rungs_of(rule), every, horizon, counts, above, order, kept, gap, reads)

@@ -15,7 +15,7 @@ from iotrules.engine.localtime import local
 from iotrules.engine.moments import Moments
 from iotrules.engine.neighbours import Changes, Falls, Held
 from iotrules.engine.ranks import Ranks, quantile, robust_score
-from iotrules.model.expression import Aggregate, Clock, Lag, Rank, Statistic, Value, WindowKind
+from iotrules.model.expression import Aggregate, Clock, Lag, Members, Outlier, Rank, Statistic, Value, WindowKind
 from iotrules.model.times import SECOND
 
 if TYPE_CHECKING:  # a window asks its readers by name, and they are about windows
@@ -33,6 +33,8 @@ def reader(kind: Aggregate, min_samples: int) -> Read:
     """The function that reads this aggregate off any window; find it once, and call it for each message."""
     if isinstance(kind, Clock):
         return lambda _, at: local(kind, at)
+    if isinstance(kind, Members):
+        raise KeyError(f"{kind.value} is no aggregate of a window")
     if kind is Statistic.DRIFT:
         return lambda window, at: window.value(kind, at, min_samples)
     take = _taker(kind)
@@ -53,12 +55,14 @@ def reader(kind: Aggregate, min_samples: int) -> Read:
     return read
 
 
-def _taker(kind: WindowKind | Statistic | Rank | Lag) -> Take:
+def _taker(kind: WindowKind | Statistic | Rank | Lag | Outlier) -> Take:
     match kind:
         case Rank(share=share):
             return lambda window, head, _: _finite(quantile(_ordered(window, head), share))
         case Lag(steps=steps):
             return lambda window, head, _: _past(window, head, steps)
+        case Outlier():
+            return lambda window, head, _: _past(window, head, 0)
     return _TAKERS[kind]
 
 

@@ -6,6 +6,7 @@ first message. Only rules about silence look at a track without a sample.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,12 @@ _TYPES = {"number": "a number", "text": "text", "flag": "true or false"}
 class Directory:
     """Look-ups in one registry, each O(1) but for the first `members` of a way of keying."""
 
-    __slots__ = ("_members", "_registry")
+    __slots__ = ("_counts", "_members", "_registry")
 
     def __init__(self, registry: Registry | None) -> None:
         self._registry = registry
         self._members: dict[tuple[str, ...], dict[Key, None]] = {}
+        self._counts: dict[tuple[tuple[str, ...], tuple[str, ...]], Counter[tuple[str, ...]]] = {}
 
     def attributes(self, key: Key) -> Mapping[str, Value]:
         """What is known of the key's device; nothing where it has no row, or the key lacks a label of the registry."""
@@ -56,6 +58,15 @@ class Directory:
         if found is None:
             found = self._members[by] = dict.fromkeys(self._keys(by))
         return found
+
+    def count_members(self, group: Key, by: tuple[str, ...]) -> int:
+        """How many devices of the registry, told apart by the labels `by`, are members of a group; 0 if unknown."""
+        names = tuple(name for name, _ in group.labels)
+        found = self._counts.get((by, names))
+        if found is None:
+            labels = (dict(key.labels) for key in self.members(by))
+            found = self._counts[by, names] = Counter(tuple(one[name] for name in names) for one in labels)
+        return found[tuple(value for _, value in group.labels)]
 
     def _keys(self, by: tuple[str, ...]) -> Iterator[Key]:
         if self._registry is None or not set(by) <= set(self._registry.labels):

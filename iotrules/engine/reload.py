@@ -14,11 +14,12 @@ from iotrules.engine.plan import Plan
 from iotrules.engine.registry import newly_expected
 from iotrules.engine.sequence_alerts import schedule_sequences, withdraw_sequence
 from iotrules.engine.state import State
+from iotrules.engine.ties import streams_under
 from iotrules.engine.tracks import Track
 from iotrules.language.meaning import apart_from_keys
 from iotrules.model.expression import fields
 from iotrules.model.inputs import Reload
-from iotrules.model.rules import Rule, Stream
+from iotrules.model.rules import Rule, Stream, joined_stream
 
 
 def reload(files: Reload, moment: Moment) -> None:
@@ -103,10 +104,10 @@ def _rebuild_tracks(state: State, before: Plan, now: int) -> None:
     for name, track in list(state.tracks.items()):
         del state.tracks[name]
         state.mark(("track", name))
-        old, new = before.set.streams.get(name[0]), streams.get(name[0])
-        if old and new and name[:2] in state.plan.tracks and _same_stream(old, new):
+        pairs = [(before.set.streams.get(one), streams.get(one)) for one in streams_under(name[0])]
+        if name[:2] in state.plan.tracks and all(_same_stream(old, new) for old, new in pairs):
             successor = state.track(name, track.clock_wall)
-            _carry_over(successor, track, _changed_fields(old, new))
+            _carry_over(successor, track, _changed_fields(pairs))
             if successor.attributes != track.attributes:
                 successor.revised = successor.clock_at(now)
 
@@ -120,16 +121,17 @@ def _clock(stream: Stream) -> tuple[tuple[str, ...], str] | None:
     return None if stream.time is None else (stream.time.path, stream.time.format)
 
 
-def _changed_fields(old: Stream, new: Stream) -> frozenset[str]:
-    """The fields that are not declared as they were."""
-    return frozenset(field.name for field in set(old.fields) ^ set(new.fields))
+def _changed_fields(pairs: list[tuple[Stream | None, Stream | None]]) -> frozenset[str]:
+    """The fields that are not declared as they were; `pairs` are streams before and after, more than one if joined."""
+    before, after = joined_stream([old for old, _ in pairs if old]), joined_stream([new for _, new in pairs if new])
+    return frozenset(field.name for field in set(before.fields) ^ set(after.fields))
 
 
 def _carry_over(track: Track, before: Track, changed: frozenset[str]) -> None:
     """Take over what was kept for a key, but for what came from fields or zones that mean something else now."""
     stored = before.state()
     stored.values = {name: value for name, value in stored.values.items() if name not in changed}
-    partial = track.plan is not None and track.plan.stream.partial
+    partial = track.plan is not None and (track.plan.stream.partial or bool(track.plan.ties.joined))
     stored.came = {name: stored.came.get(name, stored.clock) for name in stored.values} if partial else {}
     if not partial:
         stored.values = {name: value for name, value in before.own_values.items() if name not in changed}

@@ -21,6 +21,7 @@ from iotrules.engine.route import MAX_CACHED, Labels
 from iotrules.engine.sequences import SequenceState
 from iotrules.engine.sources import Source, SourceName, SourceState
 from iotrules.engine.stored import Floor, OwnAlert
+from iotrules.engine.ties import members_under
 from iotrules.engine.timers import Timers
 from iotrules.engine.tracks import Track, TrackName, TrackState
 from iotrules.model.decisions import Decision, Key
@@ -263,6 +264,8 @@ class State:
         track = Track(name, self.plan.track_for(name), now)
         self.plan.firings.enter(track)
         track.attributes, track.devices = self.plan.directory.attributes(track.key), self.devices
+        if track.ballots is not None:
+            track.ballots.registered = self.plan.directory.count_members(track.key, members_under(name[0]))
         track.registered = track.key in self.plan.directory.members(name[1])
         return track
 

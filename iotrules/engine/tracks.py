@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from iotrules.engine.ballots import Ballots, BallotsState
 from iotrules.engine.buffers import Buffer, new_buffer
 from iotrules.engine.drift import Drift
 from iotrules.engine.registry import NO_ATTRIBUTES, NOTHING_REMEMBERED
@@ -19,6 +20,7 @@ from iotrules.model.times import SECOND
 if TYPE_CHECKING:
     from iotrules.engine.plan import TrackPlan
     from iotrules.engine.state import Remembered
+    from iotrules.engine.ties import Joined
 
 GAPS_KEPT = 16
 MAX_GAP_INTERVALS = 3
@@ -42,6 +44,7 @@ class TrackState(msgspec.Struct, array_like=True):
     sampled: bool = False
     revised: int = 0
     came: dict[str, int] = {}
+    ballots: BallotsState | None = None
 
 
 class Track:
@@ -57,8 +60,11 @@ class Track:
     """
 
     __slots__ = (
-        "_timer", "_values",
+        "_timer",
+        "_values",
+        "aligned",
         "attributes",
+        "ballots",
         "came",
         "clock",
         "clock_wall",
@@ -67,6 +73,7 @@ class Track:
         "due",
         "dues",
         "gaps",
+        "groups",
         "key",
         "labels",
         "looked",
@@ -96,7 +103,7 @@ class Track:
         self.dirty = False
         self._values: Any = {}
         self.came: dict[str, int] = {}
-        """Of a stream with `partial`: the event time at which each field was last in a message."""
+        """Of a stream with `partial`, and of joined streams: the event time at which each field came last."""
         self.silence = 0
         """How long before the newest sample the one before it was, ns."""
         self.gaps: list[int] = []
@@ -120,6 +127,13 @@ class Track:
         self.registered = False
         self.revised = 0
         self.devices: Mapping[Key, Remembered] = {}
+        questions = () if plan is None else plan.ties.questions
+        self.ballots = Ballots(questions) if questions else None
+        """Of a group: what its members said."""
+        self.groups: tuple[tuple[Track, str, tuple[int, ...]], ...] | None = None
+        """Of a member: each of its groups, what it is called there, and which of its votes go there, once looked up."""
+        self.aligned = 0
+        """How far the key's clock was ahead of ours when it was last worked out when to wake the engine for it."""
         self._timer: tuple[str, ...] | None = None
         self.wakes = False
         """Is the engine going to be woken for this track?"""
@@ -143,11 +157,19 @@ class Track:
         """The values that are known at event time `at`: those kept from earlier messages only while they are fresh."""
         if not self.came or self.plan is None:
             return self.values
+        if self.plan.ties.joined:
+            return {name: value for one in self.plan.ties.joined for name, value in self._joined(one, at)}
         fresh, came = self.plan.fresh(self), self.came
         return {
             name: value if fresh is None or at - came.get(name, at) <= fresh else None
             for name, value in self.values.items()
         }
+
+    def _joined(self, one: Joined, at: int) -> Iterator[tuple[str, Value | None]]:
+        """What one of several streams that are joined has said, as far as it is fresh."""
+        for name in one.names & self.came.keys():
+            if one.fresh is None or at - self.came[name] <= one.fresh:
+                yield name, self.values.get(name)
 
     @property
     def own_values(self) -> Mapping[str, Value | None]:
@@ -160,6 +182,24 @@ class Track:
         """What functions persisted for the key, now."""
         found = self.devices.get(self.key)
         return NOTHING_REMEMBERED if found is None else found.body
+
+    @property
+    def goes_stale(self) -> bool:
+        """Does what is known of several members or streams change as time passes?"""
+        return self.ballots is not None or (self.plan is not None and bool(self.plan.ties.joined))
+
+    def next_stale(self, after: int) -> int | None:
+        """The first event time later than `after` at which an answer or a joined value is not fresh any more."""
+        if self.ballots is not None:
+            return self.ballots.next_stale(after)
+        joined = self.plan.ties.joined if self.plan else ()
+        ends = [
+            self.came[name] + one.fresh + 1
+            for one in joined
+            if one.fresh is not None
+            for name in one.names & self.came.keys()
+        ]
+        return min((end for end in ends if end > after), default=None)
 
     @property
     def timer(self) -> tuple[str, ...]:
@@ -206,8 +246,9 @@ class Track:
         return self.ranked[(len(self.ranked) - 1) // 2] if len(self.ranked) >= 2 else None
 
     def max_gap(self, declared: int | None) -> int | None:
+        """The longest silence that breaks nothing; none of a group, whose members go stale one by one."""
         interval = self.interval(declared)
-        return None if interval is None else max(MAX_GAP_INTERVALS * interval, SECOND)
+        return None if interval is None or self.ballots is not None else max(MAX_GAP_INTERVALS * interval, SECOND)
 
     def forget_looks(self) -> None:
         """Have every rule look again at the next sample."""
@@ -219,7 +260,7 @@ class Track:
         windows = {buffer.name: kept.state() for buffer, kept in zip(self.buffers, self.windows, strict=True)}
         return TrackState(
             dict(self.labels), self.clock, self.clock_wall, dict(self.values), list(self.gaps), windows, self.sampled,
-            self.revised, dict(self.came),
+            self.revised, dict(self.came), None if self.ballots is None else self.ballots.state(),
         )  # fmt: skip
 
     def restore(self, state: TrackState) -> None:
@@ -228,4 +269,6 @@ class Track:
         self._values, self.gaps, self.sampled = state.values, list(state.gaps), state.sampled
         self.came = dict(state.came)
         self.revised, self.ranked = state.revised, sorted(self.gaps)
+        if self.ballots is not None and state.ballots is not None:
+            self.ballots.restore(state.ballots)
         self.windows = tuple(new_buffer(buffer, state.windows.get(buffer.name)) for buffer in self.buffers)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from iotrules.model.expression import Clock, Comparison, Expression, Number, Statistic, Window, children, windows
+from iotrules.model.expression import (
+    Clock,
+    Comparison,
+    Expression,
+    Number,
+    Outlier,
+    Statistic,
+    Window,
+    children,
+    own_windows,
+)
 from iotrules.model.times import DAY, MINUTE, SECOND
 
 EVALUATIONS_PER_WINDOW = 60
@@ -23,9 +33,11 @@ def _spans(condition: Expression) -> list[int | None]:
     """Per function of time: the time after which silence changes nothing more, None for one that has no end."""
     found: list[int | None] = []
     ages = 0
-    for window in windows(condition):
+    for window in own_windows(condition):
         if isinstance(window.kind, Clock):
             found.append(None)
+        elif isinstance(window.kind, Outlier):
+            continue  # told at the key's messages, and the same until the next
         elif window.kind is Statistic.AGE:
             ages += 1
         elif window.duration and window.kind is not Statistic.EWMA:
@@ -36,6 +48,8 @@ def _spans(condition: Expression) -> list[int | None]:
 
 def _age_limits(node: Expression) -> list[int | None]:
     """The constants that ages are compared with, where an age stands alone between two constants or before one."""
+    if isinstance(node, Window):
+        return []
     found: list[int | None] = []
     if isinstance(node, Comparison):
         limits = [round(operand.value * SECOND) for operand in node.operands if isinstance(operand, Number)]

@@ -39,9 +39,9 @@ def explain(state: State, name: str, key: Key, now: int, faults: Mapping[str, st
     """
     compiled = state.plan.rules[name]
     rule = compiled.rule
-    track = state.tracks.get((rule.stream, rule.by, key))
+    track = state.tracks.get((compiled.kept, rule.by, key))
     known = track is not None and track.sampled
-    seen = track if track is not None else Track((rule.stream, rule.by, key), None, now)
+    seen = track if track is not None else Track((compiled.kept, rule.by, key), None, now)
     found = state.rules.get((name, key)) or RuleState()
     at = seen.clock_at(now) if known else 0
     levels = _levels(compiled, seen, found, at, faults) if track is not None else ()

@@ -11,6 +11,14 @@ from typing import assert_never
 from iotrules.language.dotted import check_attribute, check_state, refuse_dotted, state_type, text_by_slip
 from iotrules.language.firing import check_firing
 from iotrules.language.functions import TEXTUAL, check_function
+from iotrules.language.members import (
+    bare_name,
+    check_members,
+    check_outlier,
+    is_over_members,
+    refuse_members,
+    refuse_outside,
+)
 from iotrules.language.parser import parse_syntax
 from iotrules.language.quantities import Measure, add, multiply
 from iotrules.language.series import OF_CONDITIONS, check_clock, check_series, wrong_arguments
@@ -30,8 +38,8 @@ from iotrules.language.syntax import (
     Unary,
 )
 from iotrules.language.tokens import ESCAPE
-from iotrules.language.typed import A, Checker, Scope, Typed, fit_pair, need, settled
-from iotrules.language.words import CLOCKS, FUNCTIONS, LATER, NEWEST, SUPPORTED, WINDOWS
+from iotrules.language.typed import A, Checker, Scope, Typed, Voting, fit_pair, need, settled
+from iotrules.language.words import CLOCKS, FUNCTIONS, LATER, MEMBERS, NEWEST, SUPPORTED, WINDOWS
 from iotrules.model.expression import (
     And,
     Arithmetic,
@@ -48,7 +56,7 @@ from iotrules.model.expression import (
     StateRef,
     Text,
 )
-from iotrules.model.rules import FieldType
+from iotrules.model.rules import Field, FieldType
 from iotrules.yamlfile import nearest, quoted
 
 _NUMBER, _TEXT, _FLAG = FieldType.NUMBER, FieldType.TEXT, FieldType.FLAG
@@ -125,13 +133,19 @@ def _check_escapes(checker: Checker, syntax: Literal) -> None:
             checker.wrong(syntax.start + escape.start(), "an unknown escape in a text", hint)
 
 
+def _field(found: Field, start: int) -> Typed:
+    measure = Measure(unit=found.unit, kind="point")
+    return Typed(FieldRef(found.name), found.type, measure, start, reads=True, names=found.one_of)
+
+
 def _name(checker: Checker, syntax: Name) -> Typed:
     scope, name = checker.scope, syntax.name
     if found := scope.fields.get(name):
-        measure = Measure(unit=found.unit, kind="point")
-        return Typed(FieldRef(name), found.type, measure, syntax.start, reads=True, names=found.one_of)
+        return _field(found, syntax.start)
     if name in scope.labels:
         return Typed(LabelRef(name), _TEXT, Measure(), syntax.start, reads=True)
+    if scope.voting is not None and (told := bare_name(scope.voting, name)):
+        return checker.wrong(syntax.start, *told)
     if name in scope.other_labels:
         hint = f"add {name} to by"
         return checker.wrong(syntax.start, f"{name} is a capture that the rule's by leaves out", hint)
@@ -143,6 +157,8 @@ def _name(checker: Checker, syntax: Name) -> Typed:
 
 
 def _dotted(checker: Checker, syntax: Dotted, wanted: FieldType | None) -> Typed:
+    if found := checker.scope.fields.get(f"{syntax.namespace}.{syntax.name}"):
+        return _field(found, syntax.start)
     match syntax.namespace:
         case "attr":
             return check_attribute(checker, syntax)
@@ -152,18 +168,33 @@ def _dotted(checker: Checker, syntax: Dotted, wanted: FieldType | None) -> Typed
 
 
 def _call(checker: Checker, syntax: Call) -> Typed:
-    name = syntax.function
+    name, voting = syntax.function, checker.scope.voting
+    if voting is not None and is_over_members(checker, syntax):
+        return _over_members(checker, syntax, voting)
     if name in FUNCTIONS and not _over_time(syntax):
         arguments = [_argument(checker, syntax, index) for index in range(len(syntax.arguments))]
         return check_function(checker, syntax, arguments)
-    if name in WINDOWS | NEWEST | CLOCKS:
+    if voting is not None and name in WINDOWS | NEWEST | {"outlier"}:
+        return refuse_outside(checker, syntax)
+    if name in WINDOWS | NEWEST | CLOCKS | {"outlier"}:
         return _series(checker, syntax)
+    if name in MEMBERS:
+        return refuse_members(checker, syntax)
     if name == "firing":
         return check_firing(checker, syntax)
     if name in LATER:
         message = f"{name}() is part of the rule language but not supported by this version"
         return checker.wrong(syntax.start, message)
     return checker.wrong(syntax.start, f"unknown function {quoted(name)}{nearest(name, SUPPORTED | LATER)}")
+
+
+def _over_members(checker: Checker, syntax: Call, voting: Voting) -> Typed:
+    """What is asked of the members is checked as they see it."""
+    around, before = checker.scope, len(checker.problems)
+    checker.scope = voting.member
+    inner = settled(checker, _check(checker, syntax.arguments[0]))
+    checker.scope = around
+    return check_members(checker, syntax, voting, inner, before)
 
 
 def _argument(checker: Checker, syntax: Call, index: int) -> Typed:
@@ -196,6 +227,8 @@ def _series(checker: Checker, syntax: Call) -> Typed:
     checker.in_window = True
     inner = _check(checker, syntax.arguments[0], _FLAG if name in OF_CONDITIONS else _NUMBER)
     checker.in_window = False
+    if name == "outlier":
+        return check_outlier(checker, syntax, settled(checker, inner), before)
     return check_series(checker, syntax, settled(checker, inner), before)
 
 

@@ -138,10 +138,13 @@ class DowntimeDocument(_Document):
 
 class RuleDocument(_Document):
     later = frozenset({
-        "across", "fresh", "min_members", "sql"
+        "sql"
     })  # fmt: skip
     from_: str | list[str] | None = Field(None, alias="from")
     by: list[str] | None = None
+    across: str | None = None
+    fresh: str | float | None = None
+    min_members: int | None = None
     when: str | None = None
     for_: str | float | None = Field(None, alias="for")
     clear: Any = None

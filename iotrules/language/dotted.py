@@ -69,9 +69,17 @@ def refuse_dotted(checker: Checker, syntax: Dotted) -> Typed:
     shown = f"{syntax.namespace[:60]}.{syntax.name[:60]}"
     if syntax.namespace in NAMESPACES:
         return checker.wrong(syntax.start, f"{shown}: the device's shadow is not supported by this version")
-    message = f"{shown}: names with a dot are attr.NAME and state.NAME; other streams' fields are not supported here"
+    scope = checker.scope
+    if scope.joined and syntax.namespace == scope.stream:
+        return checker.wrong(syntax.start, f"{shown}: fields of the first stream stand alone", f"write {syntax.name}")
+    if syntax.namespace in scope.joined:
+        prefix = f"{syntax.namespace}."
+        known = [name.removeprefix(prefix) for name in scope.fields if name.startswith(prefix)]
+        hint = f"stream {syntax.namespace} has {', '.join(sorted(known)) or 'no fields'}"
+        return checker.wrong(syntax.start, f"unknown field {quoted(shown)}{nearest(syntax.name, known)}", hint)
+    message = f"{shown}: names with a dot are attr.NAME, state.NAME, and STREAM.FIELD of other streams in from"
     hint = "for a value inside nested JSON, declare a field with path: a.b in the stream"
-    return checker.wrong(syntax.start, message + nearest(syntax.namespace, ("attr", "state")), hint)
+    return checker.wrong(syntax.start, message + nearest(syntax.namespace, ("attr", "state", *scope.joined)), hint)
 
 
 def text_by_slip(checker: Checker, left: Typed, right: Typed) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence as AnySequence
 from typing import Any
 
 from iotrules.language.attributes import registry_read
@@ -25,8 +26,11 @@ def meaning(
     registry: Registry | None = None,
     guards: Guards = NO_GUARDS,
     pace: Pace = NO_PACE,
+    across: str = "",
+    joined: AnySequence[Stream] = (),
 ) -> str:
-    """16 hex digits over the stream, the fields that are read, by, conditions, holds, missing, only, downtime, pace.
+    """16 hex digits over the stream (or those joined), the fields that are read, by, across, conditions, holds,
+    missing, only, downtime, pace.
 
     Of the registry, what attributes that are read are: not their values, which may change without a rule's doing so.
     """
@@ -39,6 +43,10 @@ def meaning(
     read = registry_read(body, registry)
     if read:
         parts["registry"] = read
+    if across:
+        parts["across"] = across
+    if joined:
+        parts["joined"] = [[one.name, one.topic.text, _time(one), one.freshness, one.partial] for one in joined]
     if not isinstance(body, Absence):
         parts |= _said(stream, pace)
     return _hash(parts | _guards(guards), 8)

@@ -23,11 +23,6 @@ OTHER_STREAM_KEYS: Schema = {
     },
 }
 
-FRESH_NEEDS_PARTIAL: Schema = {
-    "if": {"required": ["fresh"], "properties": {"fresh": {"type": "string"}}},
-    "then": {"required": ["partial"], "properties": {"partial": {"enum": [True]}}},
-}
-
 _MAX_GAP = "A silence longer than this breaks a for and makes values stale: 45s. Default 3 * interval."
 _EVERY = (
     "How often conditions over time are looked at while no message comes: at least 1s. "

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, field, replace
 
 from iotrules.language.attributes import is_registered
 from iotrules.language.checking import check_condition
 from iotrules.language.documents import ClearDocument, LevelDocument, RuleDocument
 from iotrules.language.guards import read_downtime, read_muting, read_only
+from iotrules.language.joins import need_by, read_streams, shared_captures
 from iotrules.language.meaning import meaning, of_keys, sequence_meaning
+from iotrules.language.members import check_across, read_voting, refuse_without_across
 from iotrules.language.only_keys import read_only_keys
 from iotrules.language.pace import read_pace
 from iotrules.language.parser import parse_syntax
@@ -39,6 +42,8 @@ from iotrules.model.rules import (
     Severity,
     Step,
     Stream,
+    holds_of,
+    joined_stream,
 )
 from iotrules.model.sequences import Sequence
 from iotrules.model.times import DAY
@@ -81,9 +86,13 @@ def build_rule(part: Part, around: Surroundings) -> Rule | None:
 def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
     if has_sequence(part):
         return _sequence_rule(part, document, around)
-    stream = _stream(part, document, around)
-    by = _by(part, document, stream)
-    scope = _scope(part, stream, by, around) if stream else None
+    streams = _streams(part, document, around)
+    stream = joined_stream(streams) if streams else None
+    by = _by(part, document, streams)
+    refuse_without_across(part, document, joins=isinstance(document.from_, list) and len(document.from_) > 1)
+    scope = _scope(part, streams, by, around) if streams else None
+    if document.across is not None and stream is not None and scope is not None:
+        scope = _looking_across(part, document, stream, scope)
     body = _body(part, document, scope)
     if isinstance(body, Absence) and stream is not None:
         body = replace(body, registered=document.expect is None and is_registered(around.registry, stream, by))
@@ -93,9 +102,15 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     pace = read_pace(part, document.max_gap, document.every)
     if stream is None or readable is None or body is None:
         return None
-    hashed = meaning(stream, by, body, _missing(document), around.registry, _guards(part, document), pace)
+    across = scope.voting.across if scope and scope.voting else ""
+    if across and stream.interval is None and any(hold.intervals is not None for hold in holds_of(body)):
+        part.wrong("a hold in intervals needs a stream that says its interval", "across", hint="write for: 1m")
+    joined = streams if len(streams) > 1 else []
+    guards = _guards(part, document)
+    hashed = meaning(stream, by, body, _missing(document), around.registry, guards, pace, across, joined)
     rule = _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
-    return replace(rule, max_gap=pace.max_gap, every=pace.every)
+    names = tuple(one.name for one in joined)
+    return replace(rule, stream=streams[0].name, across=across, joined=names, max_gap=pace.max_gap, every=pace.every)
 
 
 def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
@@ -155,49 +170,48 @@ def _missing(document: RuleDocument) -> Missing:
     return Missing(str(given).lower() if isinstance(given, bool) else given)
 
 
-def _stream(part: Part, document: RuleDocument, around: Surroundings) -> Stream | None:
+def _streams(part: Part, document: RuleDocument, around: Surroundings) -> list[Stream]:
     key = "absent" if document.absent is not None else "from"
     name = document.absent if document.absent is not None else document.from_
     if document.absent is not None and document.from_ is not None:
         part.wrong_key("a rule has from or absent, not both", "from")
-    if isinstance(name, list):
-        part.wrong("several streams in from are not supported by this version", "from", hint="name one stream")
-        return None
     if name is None:
         _missing_stream(part)
-        return None
-    if name not in around.streams:
-        hint = f"streams: {', '.join(sorted(around.streams)) or 'none is declared'}"
-        part.wrong(f"unknown stream {quoted(name)}{nearest(name, around.streams)}", key, hint=hint)
-    return around.streams.get(name)
+        return []
+    return read_streams(part, key, [name] if isinstance(name, str) else name, around.streams)
 
 
 def _missing_stream(part: Part) -> None:
     """Silent where a key of a later version, or a wrong value, was refused already."""
-    if not any(part.gives(key) for key in ("from", "absent", "sql", "use", "across", "params")):
+    if not any(part.gives(key) for key in ("from", "absent", "sql", "use", "params")):
         part.wrong(
             "the rule names no stream",
             hint="say from: STREAM and when: CONDITION, absent: STREAM, or sequence: with steps",
         )
 
 
-def _by(part: Part, document: RuleDocument, stream: Stream | None) -> tuple[str, ...]:
-    captures = stream.captures if stream else ()
-    if document.by is None or stream is None:
-        return captures
+def _by(part: Part, document: RuleDocument, streams: AnySequence[Stream]) -> tuple[str, ...]:
+    captures = shared_captures(streams) if streams else ()
+    if len(streams) > 1 and document.by is None:
+        need_by(part, streams)
+    if document.by is None or not streams:
+        return tuple(name for name in captures if name != document.across)
     for index, name in enumerate(document.by):
         if name not in captures:
-            hint = f"the topic of {stream.name} has {', '.join(captures) or 'no captures'}"
+            topics = f"topics of {' and '.join(one.name for one in streams)} share"
+            topic = f"topic of {streams[0].name} has"
+            hint = f"the {topics if len(streams) > 1 else topic} {', '.join(captures) or 'no captures'}"
             part.wrong(f"{quoted(name)} is no capture{nearest(name, captures)}", "by", index, hint=hint)
         elif name in document.by[:index]:
             part.wrong(f"{quoted(name)} is here twice", "by", index)
     return tuple(document.by)
 
 
-def _scope(part: Part, stream: Stream, by: tuple[str, ...], around: Surroundings) -> Scope:
-    others = tuple(name for name in stream.captures if name not in by)
+def _scope(part: Part, streams: AnySequence[Stream], by: tuple[str, ...], around: Surroundings) -> Scope:
+    stream, captures = joined_stream(streams), shared_captures(streams)
+    others = tuple(name for name in captures if name not in by)
     return Scope(
-        stream.name,
+        streams[0].name,
         {field.name: field for field in stream.fields},
         by,
         others,
@@ -207,7 +221,21 @@ def _scope(part: Part, stream: Stream, by: tuple[str, ...], around: Surroundings
         templates=around.templates,
         registry=around.registry,
         registry_given=around.registry_given,
+        group=tuple(name for name in captures if name in by)[:-1],
+        fresh=stream.freshness,
+        joined=tuple(one.name for one in streams[1:]),
     )
+
+
+def _looking_across(part: Part, document: RuleDocument, stream: Stream, scope: Scope) -> Scope | None:
+    """What a condition over members may name, and what inside of its aggregates."""
+    across = document.across or ""
+    check_across(part, across, stream, scope.labels)
+    labels = tuple(name for name in stream.captures if name in (*scope.labels, across))
+    others = tuple(name for name in scope.other_labels if name != across)
+    member = replace(scope, labels=labels, other_labels=others, group=scope.labels)
+    voting = read_voting(part, document, stream, member)
+    return None if voting is None else replace(scope, fields={}, voting=voting)
 
 
 def _body(part: Part, document: RuleDocument, scope: Scope | None) -> Condition | Ladder | Absence | None:
@@ -266,7 +294,7 @@ def _condition(part: Part, document: RuleDocument, scope: Scope | None) -> Condi
     clear = _clear(part, document.clear, scope, "clear")
     if document.when is None:
         refused = part.gives("when") or part.gives("levels")
-        if isinstance(document.from_, str) and not refused and not _has_later(part):
+        if document.from_ is not None and not refused and not _has_later(part):
             part.wrong("the rule has no condition", hint="say when: CONDITION")
         return None
     when = _expression(part, document.when, scope, "when")

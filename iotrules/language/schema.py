@@ -29,7 +29,9 @@ from iotrules.language.documents import (
     ZoneDocument,
 )
 from iotrules.language.guard_schema import DOWNTIME, FLAPPING, GUARDS, INHIBIT, OPENING
-from iotrules.language.pace_schema import FRESH_NEEDS_PARTIAL, ON_LATE, OTHER_STREAM_KEYS, pace_keys
+from iotrules.language.joins import MAX_JOINED
+from iotrules.language.member_schema import ACROSS_KEYS, OVER_SEVERAL
+from iotrules.language.pace_schema import ON_LATE, OTHER_STREAM_KEYS, pace_keys
 from iotrules.language.schema_parts import DURATION as _DURATION
 from iotrules.language.schema_parts import LONGER_THAN_NOTHING as _LONGER_THAN_NOTHING
 from iotrules.language.schema_parts import NOTHING as _NOTHING
@@ -121,7 +123,11 @@ _STREAM: Schema = {
         "minItems": 1,
     },
     "interval": _text("How often a device reports: 10s. Default: the median of its last gaps.", _LONGER_THAN_NOTHING),
-    "fresh": _text("With partial: how long a value is kept. Default 3 * interval.", _LONGER_THAN_NOTHING),
+    "fresh": _text(
+        "For how long a value counts where it is looked at later than it came: with partial, and by rules over several "
+        "devices or streams. Default 3 * interval.",
+        _LONGER_THAN_NOTHING,
+    ),
     **OTHER_STREAM_KEYS,
     **pace_keys(_LONGER_THAN_NOTHING),
     "fields": _named(
@@ -273,13 +279,23 @@ _INVOKE_TAKES_NO = dict.fromkeys(("args", "expires", "ack_within", "to", "retry"
 _PUBLISH_TAKES_NO = _INVOKE_TAKES_NO | {"guard": _NOTHING, "publish": {"type": "object"}}
 
 _RULE: Schema = {
-    "from": _text("The stream that the rule watches.", minLength=1),
+    "from": {
+        "description": "The stream that the rule watches; or several, whose newest values are joined by the labels of "
+        "by: fields of the first stand alone, of the others behind the stream's name: door.state.",
+        "type": ["string", "array", "null"],
+        "minLength": 1,
+        "items": {"type": "string", "minLength": 1},
+        "minItems": 1,
+        "maxItems": MAX_JOINED,
+        "uniqueItems": True,
+    },
     "by": {
         "description": "The labels that keep the rule's state apart. Default: all captures of the topic.",
         "type": ["array", "null"],
         "items": {"type": "string"},
         "uniqueItems": True,
     },
+    **ACROSS_KEYS,
     "when": _text(_WHEN, required=True, minLength=1),
     "for": _text(_FOR, f"{_DURATION}|{_INTERVALS}"),
     "clear": _CLEAR_VALUE,
@@ -344,13 +360,18 @@ _SILENCE: Schema = {
         **dict.fromkeys(("when", "clear", "missing", "levels", "max_gap", "every"), False),
         **dict.fromkeys(("within", "matching"), _NOTHING),
         "from": _NOTHING,
+        **dict.fromkeys(ACROSS_KEYS, _NOTHING),
         "for": {"type": "string", "pattern": "[1-9]"},
     },
 }
 
 _CONDITION: Schema = {
     "required": ["from"],
-    "properties": {"from": {"type": "string"}, **dict.fromkeys(("expect", "within", "matching"), _NOTHING)},
+    "properties": {
+        "from": {"type": ["string", "array"]},
+        **dict.fromkeys(("expect", "within", "matching"), _NOTHING),
+    },
+    "allOf": OVER_SEVERAL,
     "if": {"required": ["levels"], "properties": {"levels": {"type": "object"}}},
     "then": {"properties": dict.fromkeys(("when", "for", "severity"), False)},
     "else": {"required": ["when"]},
@@ -384,7 +405,6 @@ def rule_file_schema() -> Schema:
     stream = {
         "description": "A kind of telemetry.",
         **_object(_STREAM, required=["topic"]),
-        **FRESH_NEEDS_PARTIAL,
     }
     plain = {
         **_object(_RULE),

@@ -57,6 +57,7 @@ SEQUENCE_RULE: Schema = {
     "required": ["within"],
     "properties": {
         **dict.fromkeys(("from", "when", "for", "levels", "expect", "max_gap", "every"), False),
+        **dict.fromkeys(("across", "fresh", "min_members"), False),
         "within": {"type": "string"},
         "clear": {"type": ["string", "null"]},
     },

@@ -27,7 +27,9 @@ MAX_SEQUENCE_STEPS = 16
 Kind = Literal["first", "then", "without"]
 _KINDS: tuple[Kind, ...] = ("first", "then", "without")
 _TEXT = re.compile(r"\s*(?P<stream>[^\s]+)(?:\s+(?P<word>[^\s]+)(?P<condition>.*))?\s*", re.DOTALL)
-_NOT_WITH_SEQUENCE = ("from", "when", "for", "levels", "absent", "expect", "max_gap", "every")
+_NOT_WITH_SEQUENCE = (
+    "from", "when", "for", "levels", "absent", "expect", "max_gap", "every", "across", "fresh", "min_members",
+)  # fmt: skip
 _ONLY_WITH_SEQUENCE = ("within", "matching")
 _USAGE = 'write first: STREAM where CONDITION, as in door where state == "open"'
 

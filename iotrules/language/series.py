@@ -48,6 +48,8 @@ def wrong_arguments(checker: Checker, syntax: Call) -> Typed | None:
         wanted, what, usage = 2, "a value and how many samples ago", "lag(x, 3)"
     elif name == "streak":
         wanted, what, usage = 1, "a condition", "streak(x > 3)"
+    elif name == "outlier":
+        wanted, what, usage = 1, "a value", "outlier(x), or outlier(x, by=site)"
     elif name in NEWEST:
         wanted, what, usage = 1, "a value", f"{name}(x)"
     elif name == "quantile":

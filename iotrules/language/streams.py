@@ -39,7 +39,7 @@ def build_stream(part: Part) -> Stream | None:
         interval=part.duration(document.interval, 0, "interval", least=MILLISECOND) or None,
         location=part.location,
         partial=document.partial,
-        fresh=_fresh(part, document),
+        fresh=part.duration(document.fresh, 0, "fresh", least=MILLISECOND) or None,
         max_samples=_max_samples(part, document.max_samples),
         max_gap=pace.max_gap,
         every=pace.every,
@@ -134,12 +134,6 @@ def _time(part: Part, document: TimeDocument) -> EventTime:
         part.wrong(message, "time", "on_late", hint="what comes later than late is dropped, and counted")
     path = _path(part, document.field, "time", "field")
     return EventTime(path, document.format, part.duration(document.ahead, _AHEAD, "time", "ahead"), late)
-
-
-def _fresh(part: Part, document: StreamDocument) -> int | None:
-    if document.fresh is not None and not document.partial:
-        part.wrong_key("fresh belongs to a stream with partial: true", "fresh")
-    return part.duration(document.fresh, 0, "fresh", least=MILLISECOND) or None
 
 
 def _max_samples(part: Part, given: int | None) -> int | None:

@@ -31,6 +31,8 @@ def read_template(text: str, scope: Scope) -> Template:
     names |= {name: field.type for name, field in scope.fields.items()}
     names |= slot_types(scope.arguments, scope.fields)
     names |= attribute_slots(scope, text)
+    if scope.voting is not None:
+        names.setdefault("members", FieldType.TEXT)
     return filled(template(text, names, lambda name: slot_fault(scope, name)), scope.arguments)
 
 

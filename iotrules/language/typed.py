@@ -43,6 +43,25 @@ class Scope:
     registry: Registry | None = None
     registry_given: bool = False
     """A registry that is given and is None has problems of its own, which are told there."""
+    group: tuple[str, ...] = ()
+    """The labels that a key shares with those that outlier() compares it with, where it names none."""
+    fresh: int | None = None
+    """For how many ns the stream's values count, if that is known."""
+    joined: tuple[str, ...] = ()
+    """Second and further streams of the rule: their fields stand behind their name and a dot."""
+    voting: Voting | None = None
+    """Of a rule with across, which by itself has no fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voting:
+    """How a rule with across looks over the members of its key: how old a value may be, and how many there must be."""
+
+    across: str
+    fresh: int
+    least: int
+    member: Scope
+    """What a member works out by itself may name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from iotrules.model.expression import (
     Function,
     LabelRef,
     Lag,
+    Members,
     Membership,
     Negate,
     Not,
     Number,
     Or,
+    Outlier,
     Rank,
     StateRef,
     Text,
@@ -92,6 +94,8 @@ def _firing(node: Firing, canonical: bool) -> str:
 
 def _window(node: Window, canonical: bool) -> str:
     words = [_write(node.argument, _OR, canonical)]
+    if isinstance(node.kind, Members | Outlier):
+        return _over_members(node, node.kind, words[0], canonical)
     if node.duration:
         words.append(duration_words(node.duration))
     match node.kind:
@@ -104,6 +108,14 @@ def _window(node: Window, canonical: bool) -> str:
     if node.min_samples != least_samples(node.kind):
         words.append(f"min_samples={node.min_samples}")
     return f"{node.kind.value}({', '.join(words)})"
+
+
+def _over_members(node: Window, kind: Members | Outlier, argument: str, canonical: bool) -> str:
+    """How old a value may be and how many there must be is said by the rule, not by the condition."""
+    if not canonical:
+        return f"{kind.value}({argument}{kind.said if isinstance(kind, Outlier) else ''})"
+    by = f", by={' '.join(kind.by)}" if isinstance(kind, Outlier) else ""
+    return f"{kind.value}({argument}, fresh={node.duration}, min_members={node.min_samples}{by})"
 
 
 def _joined(node: Arithmetic | Comparison | Membership | And | Or, canonical: bool) -> tuple[str, int]:

@@ -21,11 +21,14 @@ NEWEST = frozenset({"prev", "lag", "delta", "changed", "age", "streak", "drift"}
 """Functions of a key's newest samples."""
 
 CLOCKS = frozenset({"hour", "weekday"})
+MEMBERS = frozenset({"count", "share", "any", "all", "avg", "min", "max", "sum", "stddev", "median"})
+"""Functions over the members of a key, of a rule with across: a value or condition alone."""
+
 OTHERS = frozenset({"firing"})
 """Functions of other rules."""
 
-SUPPORTED = FUNCTIONS | WINDOWS | NEWEST | CLOCKS | OTHERS
-LATER = frozenset({"any", "all", "anomaly", "outlier"})
+SUPPORTED = FUNCTIONS | WINDOWS | NEWEST | CLOCKS | MEMBERS | OTHERS | {"outlier"}
+LATER = frozenset({"anomaly"})
 NAMESPACES = frozenset({"attr", "state", "reported", "desired"})
 """What stands before a dot, beside the names of streams; no stream may be called so."""
 

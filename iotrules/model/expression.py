@@ -77,7 +77,26 @@ class Clock:
     zone: str
 
 
-Aggregate: TypeAlias = WindowKind | Statistic | Rank | Lag | Clock
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Over the newest fresh values of the members of a group: `count(temp > 30)` of a rule with `across`."""
+
+    value: Literal["count", "share", "any", "all", "avg", "min", "max", "sum", "stddev", "median"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """How far a key's value lies from those of the other members of its group, in robust deviations.
+
+    `by` are the labels that the members share; `said` is what the author wrote behind the value.
+    """
+
+    value: Literal["outlier"]
+    by: tuple[str, ...]
+    said: str
+
+
+Aggregate: TypeAlias = WindowKind | Statistic | Rank | Lag | Clock | Members | Outlier
 """What a window node asks for; `value` is the function's name in a rule."""
 
 FROM_NEWEST = frozenset({Statistic.DELTA, Statistic.CHANGED, Statistic.AGE, Statistic.STREAK, Statistic.DRIFT})
@@ -162,6 +181,8 @@ class Window:
 
     Unknown with fewer than `min_samples` samples. `slope` is the least-squares slope per second. `duration` is 0 for
     what looks at the newest samples, however old (`prev`, `age`, `streak`), and at the clock.
+
+    For `Members` and `Outlier`, `duration` is how old a member's value may be, `min_samples` how many must be there.
     """
 
     kind: Aggregate
@@ -267,6 +288,19 @@ def windows(node: Expression) -> tuple[Window, ...]:
     """Every window in the tree, outermost first."""
     here = (node,) if isinstance(node, Window) else ()
     return here + tuple(window for child in children(node) for window in windows(child))
+
+
+def own_windows(node: Expression) -> tuple[Window, ...]:
+    """The windows over the key's own samples: no aggregates over members, nor what each member works out for them."""
+    if isinstance(node, Window) and isinstance(node.kind, Members):
+        return ()
+    here = (node,) if isinstance(node, Window) else ()
+    return here + tuple(window for child in children(node) for window in own_windows(child))
+
+
+def over_members(node: Expression) -> tuple[Window, ...]:
+    """The aggregates over members, in reading order."""
+    return tuple(window for window in windows(node) if isinstance(window.kind, Members))
 
 
 def fields(node: Expression) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence as AnySequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -68,6 +69,9 @@ class EventTime:
     late: int = 0
 
 
+FRESH_INTERVALS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A kind of telemetry. `topic` are the levels of its topic; a level is literal text or a capture."""
@@ -82,7 +86,7 @@ class Stream:
     partial: bool = False
     """Does a field that a message lacks keep its newest value?"""
     fresh: int | None = None
-    """For how many ns it does; None: for three reporting intervals."""
+    """For how many ns a value counts where it is looked at later than it came; None: for three reporting intervals."""
     max_samples: int | None = None
     """How many samples a window holds at most, where that is not the engine's own limit."""
     max_gap: int | None = None
@@ -98,6 +102,13 @@ class Stream:
     @property
     def captures(self) -> tuple[str, ...]:
         return self.topic.captures
+
+    @property
+    def freshness(self) -> int | None:
+        """`fresh`, else three reporting intervals; None where neither is known: a value stays."""
+        if self.fresh is not None or self.interval is None:
+            return self.fresh
+        return FRESH_INTERVALS * self.interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +343,10 @@ class Rule:
     """The rule's own, ns; else that of its stream."""
     every: int | None = None
     """The rule's own, ns; else that of its stream."""
+    across: str = ""
+    """The label that tells the members of a key apart, of a rule that looks over them."""
+    joined: tuple[str, ...] = ()
+    """The streams of a rule over several, the first one is `stream`."""
 
 
 def held_name(rule: str) -> str:
@@ -368,6 +383,42 @@ def rungs_of(rule: Rule) -> tuple[Rung, ...]:
             return rungs
         case Absence() | Sequence():
             return ()
+
+
+def holds_of(body: Condition | Ladder | Absence | Sequence) -> list[Hold]:
+    """Of every level, of what clears it, and of what ends a ladder; none of silence and sequences."""
+    match body:
+        case Condition(hold=hold, clear=clear):
+            return [hold, clear.hold]
+        case Ladder(rungs, clear):
+            holds = [hold for rung in rungs for hold in holds_of(rung.condition)]
+            return holds if clear is None else [*holds, clear.hold]
+        case Absence() | Sequence():
+            return []
+
+
+def joined_stream(streams: AnySequence[Stream]) -> Stream:
+    """Several streams as one: fields of the second and further ones are called `STREAM.FIELD`.
+
+    It reports as often as the slowest of them that says how often it does.
+    """
+    first, *others = streams
+    if not others:
+        return first
+    more = [replace(one, name=f"{stream.name}.{one.name}") for stream in others for one in stream.fields]
+    intervals = [stream.interval for stream in streams if stream.interval is not None]
+    name = "+".join(stream.name for stream in streams)
+    gaps = [stream.max_gap for stream in streams if stream.max_gap is not None]
+    looks = [stream.every for stream in streams if stream.every is not None]
+    return replace(
+        first,
+        name=name,
+        fields=(*first.fields, *more),
+        interval=max(intervals, default=None),
+        partial=False,
+        max_gap=max(gaps, default=None),
+        every=min(looks, default=None),
+    )
 
 
 def conditions_of(rule: Rule) -> tuple[Expression, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -59,6 +59,43 @@ def _asking(conditions: st.SearchStrategy[str], others: list[str]) -> st.SearchS
     asked = st.builds('firing("{}"{})'.format, st.sampled_from(others), same)
     asked = asked | asked.map("not {}".format)
     return conditions | asked | st.builds("({} {} {})".format, conditions, st.sampled_from(["and", "or"]), asked)
+
+
+_over_members = st.sampled_from([
+    "count(temp > 80) >= 2", "share(temp > 75) > 40%", "any(temp > 89)", "all(temp >= 60)", "avg(temp) > 80",
+    "max(temp) - min(temp) > 20", "sum(pressure) > 9", "stddev(temp) > 6", "median(temp) < 80",
+    'count(fan == "running" and temp > 70) >= 2', "avg(max(temp, 30s)) > 85", "count(avg(temp, 20s) > 80) >= 1",
+    "max(temp / pressure) > 20", "any(changed(fan))", "count(outlier(temp) > 3) >= 1",
+    'count(device != "b1" and temp > 80) > 0',
+    "min(sqrt(pressure / 1 bar - 3)) < 2", "any(streak(temp > 80) >= 2)",
+])  # fmt: skip
+_outliers = st.sampled_from([
+    "outlier(temp) > 2", "outlier(temp, by=site) < -2", "outlier(pressure, fresh=20s) > 1", "abs(outlier(temp)) > 3",
+    "outlier(temp / pressure) > 2 and temp > 70",
+])  # fmt: skip
+
+
+@st.composite
+def _group_rule(draw: st.DrawFn, name: str) -> str:
+    """Over members, or compared with them; the first one always is."""
+    over = draw(st.booleans())
+    of = _over_members if over else _outliers
+    conditions = of | st.builds("({} {} {})".format, of, st.sampled_from(["and", "or"]), of) | of.map("not {}".format)
+    by = f", by: {draw(st.sampled_from(['[site]', '[]']))}, across: device" if over else ""
+    fresh = draw(st.sampled_from(["", ", fresh: 12s", ", fresh: 1m"])) if over else ""
+    if over and not fresh:
+        fresh = ", fresh: 30s"
+    least = draw(st.sampled_from(["", ", min_members: 3"])) if over else ""
+    missing = draw(st.sampled_from(["hold", "'false'", "'true'", "error"]))
+    clear = draw(st.sampled_from(["", f", clear: {{when: '{draw(conditions)}', for: 10s}}"]))
+    when = f"when: '{draw(conditions)}', for: {draw(st.sampled_from(['0s', '10s', '25s']))}"
+    return f"  {name}: {{from: env{by}{fresh}{least}, missing: {missing}, {when}{clear}}}\n"
+
+
+@st.composite
+def _group_rules(draw: st.DrawFn) -> str:
+    groups = [draw(_group_rule(f"g{index}")) for index in range(draw(st.integers(1, 3)))]
+    return "".join([*groups, *(draw(_rule(f"r{index}", ["g0"])) for index in range(draw(st.integers(0, 1))))])
 
 
 @st.composite
@@ -117,6 +154,15 @@ _sent = st.builds(
     st.integers(0, 15).map(lambda number: number == 0),
 )
 _feeds = st.lists(_sent, max_size=16)
+_of_many = st.lists(
+    st.builds(
+        replace,
+        _sent,
+        after=st.sampled_from([0, 1, 2, 5, 9, 35]),
+        device=st.sampled_from(["b1", "b2", "b3", "b4", "b5", "b6"]),
+    ),
+    max_size=24,
+)
 
 
 def _play(stream: str, rules: str, feed: list[Sent], **options: Any) -> World:
@@ -174,3 +220,25 @@ def test_generated_code_forgets_nothing_over_a_restart(stream: str, rules: str, 
     torn, interpreted = _play(stream, rules, feed, restart_every=every), _play(stream, rules, feed, fused=False)
     assert torn.history() == interpreted.history()
     assert torn.effects() == interpreted.effects()
+
+
+@pytest.mark.parametrize("stream", [name for name, text in STREAMS.items() if "interval: 10s" in text])
+@settings(max_examples=30, deadline=None)
+@given(_group_rules(), _of_many)
+def test_members_vote_alike(stream: str, rules: str, feed: list[Sent]) -> None:
+    generated, interpreted = _play(stream, rules, feed), _play(stream, rules, feed, fused=False)
+    assert generated.history() == interpreted.history()
+    assert generated.effects() == interpreted.effects()
+    assert _decided(generated) == _decided(interpreted)
+
+
+@pytest.mark.parametrize("stream", ["declared", "no time"])
+@settings(max_examples=20, deadline=None)
+@given(_group_rules(), _of_many, st.integers(1, 7))
+def test_members_forget_nothing_over_a_restart(stream: str, rules: str, feed: list[Sent], every: int) -> None:
+    torn, interpreted = _play(stream, rules, feed, restart_every=every), _play(stream, rules, feed, fused=False)
+    assert torn.history() == interpreted.history()
+    assert torn.effects() == interpreted.effects()
+    assert [change for one in torn.decisions for change in one.transitions] == [
+        change for one in interpreted.decisions for change in one.transitions
+    ]

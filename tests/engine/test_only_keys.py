@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotrules.model.inputs import Reload
@@ -141,6 +141,7 @@ _RULES = (
 )
 
 
+@settings(deadline=None)  # each input loads the rules again
 @given(_MESSAGES, st.sampled_from(["[a]", "[b, c]", "[a, b, c]"]), st.integers(0, 25))
 def test_a_run_with_a_store_round_trip_after_every_input_equals_one_without(
     messages: list[tuple[int, str, int]], keys: str, edit_at: int

@@ -136,7 +136,7 @@ def test_a_difference_inside_a_sum_converts_as_a_difference() -> None:
         ("tmp > 5", 1, 'unknown name "tmp": did you mean "temp"?'),
         ("temp > 5 and prssure < 3", 14, 'unknown name "prssure": did you mean "pressure"?'),
         ("avrg(temp, 5m) > 5", 1, 'unknown function "avrg": did you mean "avg"?'),
-        ("outlier(temp) > 5", 1, "outlier() is part of the rule language but not supported by this version"),
+        ("anomaly(temp) > 0.5", 1, "anomaly() is part of the rule language but not supported by this version"),
         ("avg(avg(temp, 5m), 5m) > 5", 5, "avg() inside another window"),
         ("avg(temp) > 5", 1, "avg() takes a value and a duration"),
         ("avg(temp, 5) > 5", 11, "needs a duration"),

@@ -290,7 +290,7 @@ def test_state_is_what_it_is_compared_with(text: str, kind: str | None) -> None:
         ("state.__class__ == 3", 6, "nothing has attributes"),
         ("reported.mode == 'a'", 1, "the device's shadow is not supported by this version"),
         ("desired.mode == 'a'", 1, "the device's shadow is not supported by this version"),
-        ("door.open", 1, "other streams' fields are not supported here"),
+        ("door.open", 1, "STREAM.FIELD of other streams in from"),
         ("atr.max_temp > 3", 1, 'did you mean "attr"?'),
         ("prev(attr.max_temp) > 3", 6, "reads no field"),
         ("count(state.x, 1m) > 3", 7, "reads no field"),

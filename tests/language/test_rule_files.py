@@ -96,7 +96,7 @@ def test_silence_is_a_rule() -> None:
         ("when: door", "r:", "the rule names no stream"),
         ("from: env, absent: env, for: 1m", "from", "from or absent, not both"),
         ("from: enw, when: door", "enw", 'unknown stream "enw": did you mean "env"?'),
-        ("from: [env, x], when: door", "from", "several streams"),
+        ("from: [env, x], when: door", "x", "unknown stream"),
         ("from: env, when: door, for: 90", "90", "write 90s or 90m"),
         ("from: env, when: door, for: 1:30", "1:30", "not a duration"),
         ("from: env, when: door, for: 3 * intervals", "3 * i", "a number of intervals"),

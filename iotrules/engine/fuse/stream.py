@@ -21,6 +21,7 @@ from iotrules.engine.fuse.emit import Emitter, Operand
 from iotrules.engine.fuse.writing import Writer
 from iotrules.engine.readers import reader
 from iotrules.engine.sources import ALL_CAME
+from iotrules.engine.ties import Ties
 from iotrules.model.expression import Expression, Window, fields
 from iotrules.model.rules import Stream
 
@@ -40,6 +41,8 @@ class Keyed(Protocol):
     def places(self) -> dict[Window, int]: ...
     @property
     def conditions(self) -> tuple[Expression, ...]: ...
+    @property
+    def ties(self) -> Ties: ...
     @property
     def ranked(self) -> bool: ...
     @property
@@ -146,8 +149,8 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Fi
         _sample(writer, index, track, arguments[index])
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
         _truths(writer, index, track, emitter)
-    if len(tracks) > 1 and any(track.ranked for track in tracks):
-        _decide_together(writer, len(tracks))
+    if any(track.ties.links for track in tracks) or (len(tracks) > 1 and any(track.ranked for track in tracks)):
+        _decide_together(writer, tracks)
     else:
         for index in range(len(tracks)):
             _decide(writer, index)
@@ -155,7 +158,11 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Fi
 
 def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> dict[str, str]:
     """A local variable for each field that something reads."""
-    nodes = [node for track in tracks for node in (*track.conditions, *(buffer.argument for buffer in track.buffers))]
+    nodes = [
+        node
+        for track in tracks
+        for node in (*track.conditions, *track.ties.votes, *(buffer.argument for buffer in track.buffers))
+    ]
     read = frozenset[str]().union(*(fields(node) for node in nodes))
     local = {}
     for index, (name, place) in enumerate(decoder.fields.items()):
@@ -244,7 +251,16 @@ def _fill_windows(writer: Writer, index: int, track: Keyed, arguments: list[Oper
     given = iter(arguments)
     for place, buffer in enumerate(track.buffers):
         if buffer.keep:
-            _add(writer, f"w{index}_{place}", f"at{index}", buffer, next(given))
+            argument = next(given)
+            if buffer.apart:
+                argument = _apart(writer, f"t{index}", buffer, argument)
+            _add(writer, f"w{index}_{place}", f"at{index}", buffer, argument)
+
+
+def _apart(writer: Writer, t: str, buffer: Buffer, argument: Operand) -> Operand:
+    name = writer.name("x")
+    writer.line(f"{name} = moment.apart({t}, {writer.bind(buffer.name)}, {argument.text}, moment)")
+    return Operand(name, unknown=True)
 
 
 def _add(writer: Writer, window: str, at: str, buffer: Buffer, argument: Operand) -> None:
@@ -264,8 +280,10 @@ def _truths(writer: Writer, index: int, track: Keyed, emitter: Emitter) -> None:
     with writer.block("try:"):
         truths = [emitter.value(condition) for condition in track.conditions]
         writer.line(f"v{index} = ({''.join(f'{truth.text}, ' for truth in truths)})")
+        votes = [emitter.value(argument) for argument in track.ties.votes]
+        writer.line(f"b{index} = ({''.join(f'{answer.text}, ' for answer in votes)})")
     with writer.block("except Fault:"):
-        writer.line(f"v{index} = None")
+        writer.line(f"v{index} = b{index} = None")
 
 
 def _decide(writer: Writer, index: int) -> None:
@@ -275,13 +293,18 @@ def _decide(writer: Writer, index: int) -> None:
         writer.line(f"moment.unknowns(t{index}, moment)")
 
 
-def _decide_together(writer: Writer, count: int) -> None:
-    """Where rules of different tracks inhibit one another, their order counts."""
-    with writer.block(f"if {' or '.join(_unsettled(index) for index in range(count))}:"):
-        pairs = "".join(f"(t{index}, v{index}), " for index in range(count))
-        writer.line(f"moment.settle(({pairs}), moment)")
+def _decide_together(writer: Writer, tracks: Sequence[Keyed]) -> None:
+    """Where rules of different tracks inhibit one another, or look over members, their order counts."""
+    voting = [f"*moment.vote(t{index}, b{index}, moment)" for index, track in enumerate(tracks) if track.ties.links]
+    unsettled = [_unsettled(index) for index in range(len(tracks))]
+    if voting:
+        writer.line(f"groups = ({', '.join(voting)},)")
+        unsettled.append("groups")
+    with writer.block(f"if {' or '.join(unsettled)}:"):
+        pairs = "".join(f"(t{index}, v{index}), " for index in range(len(tracks)))
+        writer.line(f"moment.settle(({pairs}{'*groups' if voting else ''}), moment)")
     with writer.block("else:"):
-        for index in range(count):
+        for index in range(len(tracks)):
             with writer.block(f"if t{index}.unknown:"):
                 writer.line(f"moment.unknowns(t{index}, moment)")
 

@@ -34,6 +34,7 @@ from iotrules.model.expression import (
     Firing,
     Flag,
     LabelRef,
+    Members,
     Membership,
     Negate,
     Not,
@@ -75,6 +76,8 @@ class View:
 
     def name(self, node: Expression) -> str:
         if isinstance(node, Window):
+            if isinstance(node.kind, Members):  # the mean of several is not what the highest of them is
+                return unparse(node, canonical=True)
             if self.steady and node.kind.value in _SAME_SCALE:
                 return self.name(node.argument)
             if self.steady and node.kind.value == "slope":

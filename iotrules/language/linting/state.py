@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from iotrules.language.members import MOST_MEMBERS
 from iotrules.language.unparse import unparse
-from iotrules.model.expression import Clock, Expression, Lag, Window, windows
+from iotrules.model.expression import Clock, Expression, Lag, Members, Outlier, Window, windows
 from iotrules.model.rules import Ladder, Rule, RuleSet, Stream, rungs_of
 from iotrules.model.times import duration_words
 
@@ -71,6 +72,10 @@ def _window(window: Window, interval: int | None, most: int) -> WindowEstimate:
     argument = unparse(window.argument)
     if isinstance(window.kind, Clock):
         return WindowEstimate(window.kind.value, 0, False)
+    if isinstance(window.kind, Members):
+        return WindowEstimate(f"{argument}, members", min(MOST_MEMBERS, most), True)
+    if isinstance(window.kind, Outlier):
+        return WindowEstimate(f"outlier({argument})", 1, False)
     if not window.duration:
         steps = window.kind.steps if isinstance(window.kind, Lag) else 1
         return WindowEstimate(f"{window.kind.value}({argument})", steps, False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from iotrules.language.linting.findings import Finding
 from iotrules.model.expression import Expression
-from iotrules.model.rules import Clear, Condition, Hold, Ladder, Rule, RuleSet, Stream
+from iotrules.model.rules import Clear, Condition, Hold, Ladder, Rule, RuleSet, Stream, joined_stream
 from iotrules.model.sequences import Sequence
 from iotrules.yamlfile import Mapping as MappingNode
 from iotrules.yamlfile import Node, Place, Scalar, Source, entry, node_at, parse, place_in
@@ -72,7 +72,7 @@ def subjects(files: Mapping[str, str], checked: RuleSet) -> Subjects:
     """Rules and streams in reading order; `files` are those that `checked` was loaded from."""
     roots = tuple((Source.of(text, name), parse(text, name)) for name, text in files.items())
     rules = (
-        RuleSubject(rule, checked.streams[rule.stream], written, checked.streams)
+        RuleSubject(rule, _watched(rule, checked), written, checked.streams)
         for written in _with_templates(tuple(_entries(roots, "rules")))
         if (rule := checked.rules.get(written.key.text))
     )
@@ -82,6 +82,10 @@ def subjects(files: Mapping[str, str], checked: RuleSet) -> Subjects:
         if (stream := checked.streams.get(written.key.text))
     )
     return Subjects(tuple(rules), tuple(streams), roots)
+
+
+def _watched(rule: Rule, checked: RuleSet) -> Stream:
+    return joined_stream([checked.streams[name] for name in rule.joined or (rule.stream,)])
 
 
 def _entries(roots: tuple[tuple[Source, Node], ...], section: str) -> Iterator[Written]:

@@ -67,10 +67,10 @@ def _words(hold: Hold) -> str:
 
 
 def key_findings(subject: RuleSubject) -> Iterator[Finding]:
-    """L009. Silence and sequences are left out: there a group of devices can be meant."""
+    """L009. Silence, sequences and streams that are joined are left out: there a group of devices can be meant."""
     rule, captures = subject.rule, subject.stream.captures
-    dropped = [name for name in captures if name not in rule.by]
-    if dropped and not isinstance(rule.body, Absence | Sequence):
+    dropped = [name for name in captures if name not in (*rule.by, rule.across)]
+    if dropped and not rule.joined and not isinstance(rule.body, Absence | Sequence):
         same = f"all that share {' and '.join(rule.by)}" if rule.by else f"all of {subject.stream.name}"
         message = f"by leaves out {', '.join(dropped)}: the values of {same} take turns in one state"
         yield subject.written.finding("L009", message, f"add {', '.join(dropped)} to by", "by")

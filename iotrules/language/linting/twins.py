@@ -34,7 +34,8 @@ def _watched(subject: RuleSubject) -> tuple[object, ...]:
             body = ("sequence", rule.meaning)
         case Condition() | Ladder():
             body = tuple((unparse(raising.when, canonical=True), raising.hold) for raising in raisings(subject))
-    return rule.stream, frozenset(rule.by), rule.only_keys, rule.dry_run, rule.missing, rule.only, rule.downtime, body
+    keyed = (rule.stream, rule.joined, rule.across, frozenset(rule.by), rule.only_keys)
+    return *keyed, rule.dry_run, rule.missing, rule.only, rule.downtime, body
 
 
 def _difference(one: RuleSubject, other: RuleSubject) -> str:

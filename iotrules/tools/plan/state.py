@@ -12,7 +12,7 @@ from iotrules.engine.plan import CompiledRule, Plan, compile_rules
 from iotrules.language.comparing import RuleChange
 from iotrules.model.decisions import AlertState
 from iotrules.model.expression import fields
-from iotrules.model.rules import RuleSet, Stream, conditions_of
+from iotrules.model.rules import RuleSet, Stream, conditions_of, joined_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,10 @@ def _anew(name: str, old: Plan, new: Plan) -> tuple[str, ...]:
     compiled = new.rules.get(name)
     if compiled is None or name not in old.rules:
         return ()
-    was, is_ = old.set.streams.get(compiled.rule.stream), compiled.stream
-    kept = old.tracks.get((compiled.rule.stream, compiled.rule.by))
+    read = [old.set.streams.get(one) for one in compiled.rule.joined or (compiled.rule.stream,)]
+    known = [stream for stream in read if stream is not None]
+    was, is_ = joined_stream(known) if len(known) == len(read) else None, compiled.stream
+    kept = old.tracks.get((compiled.kept, compiled.rule.by))
     names = {buffer.name for buffer in kept.buffers} if kept else set()
     same_source = was is not None and (was.topic, was.time) == (is_.topic, is_.time)
     return tuple(

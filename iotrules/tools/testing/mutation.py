@@ -18,14 +18,16 @@ from iotrules.model.expression import (
     Comparison,
     Expression,
     Function,
+    Members,
     Number,
     Or,
     Statistic,
     Window,
     WindowKind,
     children,
+    over_members,
 )
-from iotrules.model.rules import NO_HOLD, Absence, Clear, Condition, Hold, Ladder, Rule
+from iotrules.model.rules import NO_HOLD, Absence, Clear, Condition, Hold, Ladder, Rule, Rung
 from iotrules.model.sequences import EventPattern, Forbidden, Sequence
 from iotrules.model.times import duration_words
 from iotrules.tools.testing.cases import Case, Equivalent, Suite
@@ -162,8 +164,58 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
             assert_never(body)
     for path, said, changed in changes:
         yield Mutant(replace(rule, body=changed), path, said)
+    if rule.across:
+        yield from _of_members(rule)
     if rule.only_keys:
         yield Mutant(replace(rule, only_keys=()), ("only_keys",), "dropped: it looks at every key")
+
+
+def _of_members(rule: Rule) -> Iterator[Mutant]:
+    """How old a member's value may be, halved and doubled; and one more or less of those that must be there."""
+    asked = [window for node in _conditions(rule.body) for window in over_members(node)]
+    if not asked:
+        return
+    fresh, least = asked[0].duration, asked[0].min_samples
+    for changed in (fresh // 2, fresh * 2):
+        said = f"fresh: {duration_words(fresh)} → {duration_words(changed)}"
+        yield Mutant(_asking(rule, changed, least), ("fresh",), said)
+    for number in (least - 1, least + 1) if least > 1 else ():
+        yield Mutant(_asking(rule, fresh, number), ("min_members",), f"min_members: {least} → {number}")
+
+
+def _asking(rule: Rule, fresh: int, least: int) -> Rule:
+    def ask(node: Expression) -> Expression:
+        if isinstance(node, Window) and isinstance(node.kind, Members):
+            return replace(node, duration=fresh, min_samples=least)
+        for index, child in enumerate(children(node)):
+            node = _with_child(node, index, ask(child))
+        return node
+
+    return replace(rule, body=_with_conditions(rule.body, ask))
+
+
+def _with_conditions(body: T, ask: Callable[[Expression], Expression]) -> T:
+    """A body (or a level, or a clear) with every condition of it exchanged."""
+    match body:
+        case Condition(when=when, clear=clear):
+            return replace(body, when=ask(when), clear=_with_conditions(clear, ask))
+        case Clear(when=when):
+            return body if when is None else replace(body, when=ask(when))
+        case Rung(condition=condition):
+            return replace(body, condition=_with_conditions(condition, ask))
+        case Ladder(rungs=rungs, clear=clear):
+            levels = tuple(_with_conditions(rung, ask) for rung in rungs)
+            return replace(body, rungs=levels, clear=None if clear is None else _with_conditions(clear, ask))
+    return body
+
+
+def _conditions(body: Condition | Ladder | Absence | Sequence) -> list[Expression]:
+    match body:
+        case Condition(when=when):
+            return [when]
+        case Ladder(rungs=rungs):
+            return [rung.condition.when for rung in rungs]
+    return []
 
 
 def _of_ladder(ladder: Ladder) -> Iterator[Change[Ladder]]:
@@ -256,7 +308,7 @@ def _changed(node: Expression) -> Iterator[tuple[str, Expression]]:
 def _is_whole(node: Expression) -> bool:
     """Whether its values are whole numbers: hours, counts, what was rounded."""
     if isinstance(node, Window):
-        return isinstance(node.kind, Clock) or node.kind in _COUNTS
+        return isinstance(node.kind, Clock) or node.kind in (*_COUNTS, Members("count"))
     return isinstance(node, Function) and node.name in _ROUNDED
 
 
