@@ -242,3 +242,14 @@ def test_members_forget_nothing_over_a_restart(stream: str, rules: str, feed: li
     assert [change for one in torn.decisions for change in one.transitions] == [
         change for one in interpreted.decisions for change in one.transitions
     ]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_hold_is_over_when_it_is_over_though_messages_come_faster_than_they_did(fused: bool) -> None:
+    """A message that was under way for twenty seconds, then one that was not: the key's time has not changed."""
+    world = World("  hot: {from: env, when: temp > 85, for: 50s, max_gap: 2m}\n", fused=fused)
+    for at, lag in ((0, 20), (10, 20), (20, 20), (45, 0)):
+        world.send(at, lag=lag, temp=90)
+    world.pass_time(120)
+    (fired,) = [change for one in world.decisions for change in one.transitions if change.after.value == "firing"]
+    assert ((fired.at - START) / SECOND, round((fired.decided - START) / SECOND)) == (50, 50)

@@ -62,7 +62,7 @@ LOADED = load_files({"r.yaml": RULES})
             "plain",
             "at firing",
             "sends the command stop(mode=safe), expires after 5m, to be acknowledged in 30s; "
-            "at most 0.05 of all devices in 10m, what is beyond is held",
+            "at most 5% of all devices in 10m, what is beyond is held",
         ),
         ("plain", "at resolved", "invokes tell"),
         (

@@ -10,7 +10,8 @@ from iotrules.model.decisions import CommandState
 from iotrules.model.times import SECOND, duration_words
 from iotrules.tools.testing import Case, LocalHandlers, Run, Suite, play, read_suites
 from iotrules.tools.testing.cases import Restart
-from tests.tools.rules import HANDLERS, HOT, write, write_functions
+from tests.end_to_end.processes import REPOSITORY
+from tests.tools.rules import HANDLERS, HOT, run, write, write_functions
 
 
 def suite_of(folder: Path, cases: str) -> Suite:
@@ -84,3 +85,10 @@ def test_devices_answer_commands_as_the_case_says(tmp_path: Path) -> None:
         _, run = played(tmp_path, HOT + f"      - {{alerts: none}}\n    replies: {replies}\n    until: 10m\n")
         ((*_, last),) = run.commands.values()
         assert last.state is state
+
+
+def test_the_rules_of_a_plant_load_and_play() -> None:
+    """A ladder with a guarded shutdown, a window over thin data, silence, a group, a sequence, a template."""
+    plant = REPOSITORY / "tests" / "data" / "plant"
+    result = run(plant, "--functions", REPOSITORY / "lambdas" / "template.yaml")
+    assert result.exit_code == 0, result.output

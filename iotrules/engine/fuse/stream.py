@@ -24,6 +24,7 @@ from iotrules.engine.sources import ALL_CAME
 from iotrules.engine.ties import Ties
 from iotrules.model.expression import Expression, Window, fields
 from iotrules.model.rules import Stream
+from iotrules.model.times import SECOND
 
 _ARGUMENTS = "source, payload, received, now, samples, touched, moment"
 
@@ -154,6 +155,14 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Fi
     else:
         for index in range(len(tracks)):
             _decide(writer, index)
+    for index in range(len(tracks)):
+        _notice_less_lag(writer, f"t{index}", f"at{index}")
+
+
+def _notice_less_lag(writer: Writer, t: str, at: str) -> None:
+    """Messages that are under way for less long than before bring nearer, on our clock, what the key waits for."""
+    with writer.block(f"if {at} - now > {t}.aligned + {SECOND} and {t}.wakes:"):
+        writer.line(f"moment.impatient({t}, moment)")
 
 
 def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> dict[str, str]:

@@ -232,7 +232,7 @@ def _guarded(guard: Guard | None) -> str:
     if guard is None:
         return ""
     group = f"each {guard.of}" if guard.of else "all devices"
-    share = f"at most {guard.max_share:.4g} of {group} in {duration_words(guard.per)}"
+    share = f"at most {guard.max_share * 100:.4g}% of {group} in {duration_words(guard.per)}"
     return f"; {share}, what is beyond is {'held' if guard.otherwise == 'hold' else 'dropped'}"
 
 

@@ -80,7 +80,9 @@ def _judge_state(expected: StateExpected, run: Run, words: bool) -> Iterator[Fai
         found.append(_muted_words(last.muted if last and isinstance(told, str) else bool(last and last.muted)))
     if expected.because is not None and words:
         wanted.append(f"because {expected.because}")
-        found.append(f"because {last.reason}" if last else "because of nothing")
+        said = last.reason if last else ""
+        within = expected.because if expected.because and expected.because in said else said
+        found.append(f"because {within}" if last else "because of nothing")
     if expected.summary is not None and words:
         wanted.append(f'summary "{expected.summary}"')
         found.append(f'summary "{last.summary}"' if last else "without a summary")
