@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft7Validator
+from pydantic import BaseModel
 
 from iotrules.cli.schema import command
-from iotrules.language import load_files, read_directory
+from iotrules.language import documents, load_files, read_directory
 from iotrules.language.documents import RuleDocument, StepDocument, StreamDocument, _Document
 from iotrules.language.schema import KEYS, rule_file_schema
+from iotrules.language.words import SUPPORTED
 from iotrules.model.errors import RuleError
 from iotrules.yamlfile import parse, to_plain
 
@@ -132,3 +134,12 @@ def test_it_is_printed() -> None:
     assert result.exit_code == 0
     assert json.loads(result.output) == SCHEMA
     assert CliRunner().invoke(command, ["fleets"]).exit_code == 2
+
+
+def test_every_key_and_function_has_an_example_in_the_manual() -> None:
+    text = (REPOSITORY / "docs" / "rules.md").read_text()
+    examples = "\n".join(re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    models = [one for one in vars(documents).values() if isinstance(one, type) and issubclass(one, BaseModel)]
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}:", examples)] == []
+    assert [name for name in sorted(SUPPORTED) if not re.search(rf"\b{name}\(", examples)] == []
