@@ -24,6 +24,9 @@ RECENT_UNTIMED = 1024
 LARGEST_NUMBER = 2**62
 """An id that ends in a whole number below this is counted, not digested."""
 
+KEPT_WHOLE = 1024
+"""Bytes of a newest message that is kept as it is until somebody asks for its digest; of larger ones the digest is."""
+
 ALL_CAME = (1 << REMEMBERED) - 1
 _NEVER_LATE = 2**62
 NOTHING_PASSED = -(2**63)

@@ -10,7 +10,7 @@ import pytest
 
 from iotrules.engine.decode import MAX_PAYLOAD
 from iotrules.model.decisions import Decision
-from tests.engine.world import OVERHEAT, START, World
+from tests.engine.world import OVERHEAT, START, STREAM, World
 
 TOPIC = "site/A/dev/b1/env"
 POISON = Path(__file__).parents[1] / "data" / "security" / "poison_payloads.jsonl"
@@ -165,3 +165,18 @@ def _accounted(decision: Decision) -> int:
     words = ("applied", "duplicate", "late")
     counted = sum(n for (name, _), n in decision.counts.items() if name in words)
     return counted + len(decision.dead_letters)
+
+
+@pytest.mark.parametrize("size", [10, 5_000])
+def test_without_an_id_a_message_is_known_by_its_time_and_content_however_large(size: int) -> None:
+    class NoId(World):
+        streams = STREAM.replace("    id: [boot, seq]\n", "")
+
+    world = NoId(OVERHEAT)
+    for seconds in (0, 10, 20):
+        world.pass_time(seconds)
+        payload = _body(seconds, 0, temp=60, note="x" * size)
+        world.raw(TOPIC, payload)
+        world.raw(TOPIC, payload)
+        world.raw(TOPIC, payload.replace(b"x", b"y", 1))
+    assert (world.total("applied"), world.total("duplicate")) == (6, 3)

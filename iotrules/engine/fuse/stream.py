@@ -20,7 +20,7 @@ from iotrules.engine.functions import DomainError
 from iotrules.engine.fuse.emit import Emitter, Operand
 from iotrules.engine.fuse.writing import Writer
 from iotrules.engine.readers import reader
-from iotrules.engine.sources import ALL_CAME
+from iotrules.engine.sources import ALL_CAME, KEPT_WHOLE
 from iotrules.engine.ties import Ties
 from iotrules.model.expression import Expression, Window, fields
 from iotrules.model.rules import Stream
@@ -103,7 +103,8 @@ def fuse(
 
 
 def _open(writer: Writer, decoder: Decoder) -> None:
-    with writer.block(f"if len(payload) > {MAX_PAYLOAD}:"):
+    by_content = decoder.time is not None and not decoder.ids
+    with writer.block(f"if len(payload) > {KEPT_WHOLE if by_content else MAX_PAYLOAD}:"):
         writer.line("return False")
     with writer.block("try:"):
         with writer.block("if not payload.isascii():"):
