@@ -1,4 +1,4 @@
-"""Alerts of rules over keys: when a sample comes or time passes, look, and move the alert by the table.
+"""Alerts of rules over keys: what a look at an instant means for the alert, which moves by the table.
 
 Order is by event time within a key, and at the same instant a sample comes before a timer.
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from iotrules.engine import notices
-from iotrules.engine.conditions import Outcome, count_unknown, hold_due, next_due, observe
+from iotrules.engine.conditions import Outcome, next_due, observe
 from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
 from iotrules.engine.evidence import evidence_of
 from iotrules.engine.groups import named_members
 from iotrules.engine.lifecycle import TABLE, RuleState, RungState, Signal
-from iotrules.engine.moment import Moment, Sampled, Truths
-from iotrules.engine.plan import CompiledRule, Plan, TrackPlan, nanoseconds
+from iotrules.engine.moment import Moment
+from iotrules.engine.plan import CompiledRule, Plan, nanoseconds
 from iotrules.engine.registry import forget_unheard, give_up, no_longer_expected
 from iotrules.engine.schedules import first_open
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
-from iotrules.engine.tracks import NEVER, Track
-from iotrules.model.decisions import AlertState, Key, Transition
-from iotrules.model.expression import Truth, Value
+from iotrules.engine.tracks import Track
+from iotrules.model.decisions import AlertState, Transition
+from iotrules.model.expression import Value
 from iotrules.model.rules import Absence, Rule, Severity
 from iotrules.model.times import duration_words
 
@@ -36,170 +36,6 @@ class Change(NamedTuple):
     severity: Severity
     held: int = 0
     outcome: Outcome | None = None
-
-
-def settle(sampled: Sampled, moment: Moment) -> None:
-    """Decide at the newest sample of keys that one message was for: rules that inhibit others come before those.
-
-    Rules whose truths are what they were, and that are at rest, are left out; those that have to wait for others that
-    they ask for look once `reread` is called.
-    """
-    looks = [
-        (compiled, index, track)
-        for track, truths in sampled
-        for index, compiled in enumerate(_plan_of(track).rules)
-        if not _is_alike(compiled, index, track, truths, moment)
-    ]
-    for compiled, index, track in sorted(looks, key=_by_rank) if len(sampled) > 1 else looks:
-        if compiled.rule.name in _plan_of(track).waiting:
-            moment.state.plan.firings.look(track, compiled.rule.name)
-            continue
-        if not on_sample(compiled, track, moment):
-            track.restless.discard(index)
-        else:
-            track.restless.add(index)
-        _note_look(track, index, moment.state)
-    for track, truths in sampled:
-        plan = _plan_of(track)
-        if track.patience < 0 or plan.gap_factors:
-            track.patience = plan.patience(track)
-        track.truths, track.looked = truths, 0
-        track.unknown = truths is not None and None in truths
-        _schedule(track, moment.state)
-
-
-def look_again(track: Track, rule: str, at: int, moment: Moment, *, again: bool) -> None:
-    """Have a rule look that waited for others, at event time `at`. `again`: since what it asks for has changed."""
-    index = _plan_of(track).waiting.get(rule)
-    if index is None:
-        return  # it does not look at this key
-    compiled, unknown = _plan_of(track).rules[index], moment.decision.counts.get(("unknown", rule), 0)
-    if at > track.clock:
-        track.looked = max(track.looked, at)
-        changed = _as_time_passes(compiled, track, moment.state.rule(rule, track.key), at, moment)
-    else:
-        changed = on_sample(compiled, track, moment)
-    if again:  # what it was told before is not known any more: it must not look at that time once more
-        track.truths = None
-        moment.state.keep_rule(rule, track.key, moment.state.rule(rule, track.key))
-    if changed or moment.decision.counts.get(("unknown", rule), 0) > unknown:
-        track.restless.add(index)  # while it is unknown it looks each time, so that this is counted once
-    else:
-        track.restless.discard(index)
-    _note_look(track, index, moment.state)
-    _schedule(track, moment.state)
-
-
-def _by_rank(look: tuple[CompiledRule, int, Track]) -> int:
-    return look[0].rank
-
-
-def _is_alike(compiled: CompiledRule, index: int, track: Track, truths: Truths, moment: Moment) -> bool:
-    """Is there nothing for the rule to decide at the newest sample?"""
-    before, part = track.truths, _plan_of(track).parts[index]
-    if truths is None or before is None or track.clock < track.looked or truths[part] != before[part]:
-        return False
-    if index in track.restless or track.dues.get(index, NEVER) <= track.clock:
-        return False
-    _count_unknown(compiled, track, truths[part], moment)
-    return True
-
-
-def catch_up(track: Track, upto: int, moment: Moment, *, ranked: bool = False) -> None:
-    """Let the key's time pass up to event time `upto`: fire what is due, in order. The caller schedules.
-
-    `ranked`: a rule that others inhibit waits for them, a nanosecond for each rank.
-    """
-    if not track.wakes:
-        track.truths = None  # after a long silence: have everything looked at again, and be woken again
-    for index, compiled in enumerate(_plan_of(track).rules):
-        rule_state = moment.state.rule(compiled.rule.name, track.key)
-        late = compiled.rank if ranked else 0
-        while (due := _next_due(compiled, track, rule_state, moment.state)) is not None and due + late <= upto:
-            if due != _condition_due(compiled, track, rule_state):
-                tell_again(compiled, track, due, moment)
-                _note_look(track, index, moment.state)
-                continue
-            track.looked = max(track.looked, due)
-            if _as_time_passes(compiled, track, rule_state, due, moment):
-                track.restless.add(index)  # the truths of the newest sample might change it back
-            _note_look(track, index, moment.state)
-
-
-def wake(track: Track, moment: Moment) -> None:
-    """Our clock has moved, and a time that some rule waited for may have come."""
-    catch_up(track, track.clock_at(moment.now) - 1, moment, ranked=True)
-    _schedule(track, moment.state)
-
-
-def impatient(track: Track, moment: Moment) -> None:
-    """The key reports more often than it did: silence is noticed earlier."""
-    track.patience = _plan_of(track).patience(track)
-    _schedule(track, moment.state)
-
-
-def unknowns(track: Track, moment: Moment) -> None:
-    """Count what is unknown at the newest sample, as it was before."""
-    plan = _plan_of(track)
-    for compiled, part in zip(plan.rules, plan.parts, strict=True):
-        _count_unknown(compiled, track, (track.truths or ())[part], moment)
-
-
-def _count_unknown(compiled: CompiledRule, track: Track, truths: tuple[Truth, ...], moment: Moment) -> None:
-    """Of a rule's truths those of the levels' conditions come first."""
-    for _ in range(truths[: len(compiled.rungs)].count(None)):
-        count_unknown(compiled.rule, track, track.clock, moment.decision)
-
-
-def rest(track: Track, state: State) -> None:
-    """Have every rule look again at the next sample, and be woken for what is due before."""
-    track.forget_looks()
-    if track.plan is not None:
-        for index in range(len(track.plan.rules)):
-            _note_look(track, index, state)
-        _schedule(track, state)
-
-
-def _plan_of(track: Track) -> TrackPlan:
-    if track.plan is None:
-        raise KeyError(f"no rule looks at {track.key}")
-    return track.plan
-
-
-def _note_look(track: Track, index: int, state: State) -> None:
-    """After a look: when is a hold of the rule over, and may samples with the same truths be left unlooked at?"""
-    compiled = _plan_of(track).rules[index]
-    rule_state = state.rules.get((compiled.rule.name, track.key))
-    dues = [notices.next_due(state, compiled, track.key)]
-    if rule_state is not None:
-        dues.append(hold_due(compiled, track, rule_state))
-    due = min((due for due in dues if due is not None), default=None)
-    if due is None:
-        track.dues.pop(index, None)
-    else:
-        track.dues[index] = due
-    track.due = min(track.dues.values(), default=NEVER)
-    if rule_state is not None and not _keeps_still(compiled, rule_state):
-        track.restless.add(index)
-
-
-def _keeps_still(compiled: CompiledRule, rule_state: RuleState) -> bool:
-    """Not where a sample ends a silence, or where a hold's length depends on when samples come."""
-    if isinstance(compiled.rule.body, Absence):
-        return rule_state.alert is not AlertState.FIRING and not rule_state.refused
-    return compiled.stream.interval is not None or not (compiled.counts_intervals and rule_state.active)
-
-
-def _schedule(track: Track, state: State) -> None:
-    """Have the engine woken when time alone may change an alert of this key."""
-    due, track.aligned = NEVER, track.clock - track.clock_wall
-    for compiled in _plan_of(track).rules:
-        rule_state = state.rules.get((compiled.rule.name, track.key))
-        if rule_state is None and compiled.every is None and compiled.rungs and not track.goes_stale:
-            continue  # it is at rest, and only a message changes that
-        found = _next_due(compiled, track, rule_state or RuleState(), state)
-        due = due if found is None else min(due, found + compiled.rank)
-    state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
 
 
 def on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
@@ -216,7 +52,7 @@ def on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
     return _move(compiled, track, rule_state, change, moment)
 
 
-def _as_time_passes(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> bool:
+def as_time_passes(compiled: CompiledRule, track: Track, rule_state: RuleState, at: int, moment: Moment) -> bool:
     if isinstance(compiled.rule.body, Absence):
         _silence(compiled, track, rule_state, at, moment)
         return True
@@ -267,30 +103,13 @@ def tell_again(compiled: CompiledRule, track: Track, at: int, moment: Moment) ->
         _move(compiled, track, rule_state, change, moment)
 
 
-def tell_freed(compiled: CompiledRule, key: Key, moment: Moment, *, passed: bool) -> None:
-    """Tell people of an alert that nobody inhibits any more.
-
-    `passed`: our clock's time has passed for every key; else a key's time is that of its newest sample.
-    """
-    state, name = moment.state, (compiled.kept, compiled.rule.by, key)
-    track = state.tracks.get(name)
-    if track is None:
-        return
-    at = max(track.clock_at(moment.now) if passed else track.clock, state.notices[compiled.rule.name, key].at)
-    tell_again(compiled, track, at, moment)
-    for index, one in enumerate(_plan_of(track).rules):
-        if one is compiled:
-            _note_look(track, index, state)
-    _schedule(track, state)
-
-
-def _next_due(compiled: CompiledRule, track: Track, rule_state: RuleState, state: State) -> int | None:
+def next_due_of(compiled: CompiledRule, track: Track, rule_state: RuleState, state: State) -> int | None:
     """The event time at which time alone may next change the alert, or who hears of it."""
-    condition, notice = _condition_due(compiled, track, rule_state), notices.next_due(state, compiled, track.key)
+    condition, notice = condition_due(compiled, track, rule_state), notices.next_due(state, compiled, track.key)
     return min((due for due in (condition, notice) if due is not None), default=None)
 
 
-def _condition_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
+def condition_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change the alert."""
     body = compiled.rule.body
     if not isinstance(body, Absence):

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
 from iotrules.engine import clocks, commands, held, notices, own_alerts
-from iotrules.engine.alerts import impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.attending import attend, wake_failed
 from iotrules.engine.bounds import Bounds
 from iotrules.engine.downtime import take_stop
 from iotrules.engine.groups import apart, vote
 from iotrules.engine.inspect import Standing, keys_of, standings
 from iotrules.engine.intake import let_leave, take_arrival
+from iotrules.engine.looks import impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.moment import Moment
 from iotrules.engine.operators import take_operator
 from iotrules.engine.receipts import take_receipt

@@ -5,8 +5,8 @@ House rule: of `continue` there is nothing to do. The backlog of the time in bet
 
 from __future__ import annotations
 
-from iotrules.engine.alerts import rest
 from iotrules.engine.lifecycle import Held, RuleState
+from iotrules.engine.looks import rest
 from iotrules.engine.moment import Moment
 from iotrules.model.guards import OnStop
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from iotrules.engine import notices
-from iotrules.engine.alerts import decommission, rest, withdraw
+from iotrules.engine.alerts import decommission, withdraw
 from iotrules.engine.attending import end_changed, schedule_failed
 from iotrules.engine.clocks import note_believed
 from iotrules.engine.decode import digest_of
 from iotrules.engine.intake import keep_pace, let_leave
 from iotrules.engine.lateness import decided_before, next_leaves
+from iotrules.engine.looks import rest
 from iotrules.engine.moment import Moment
 from iotrules.engine.plan import Plan
 from iotrules.engine.registry import newly_expected

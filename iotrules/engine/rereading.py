@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from heapq import heappop
 
-from iotrules.engine.alerts import catch_up, look_again
 from iotrules.engine.firings import Change
+from iotrules.engine.looks import catch_up, look_again
 from iotrules.engine.moment import Moment
 from iotrules.engine.tracks import NEVER, Track
 
