@@ -173,10 +173,13 @@ def _keeps_still(compiled: CompiledRule, rule_state: RuleState) -> bool:
 def _schedule(track: Track, state: State) -> None:
     """Have the engine woken when time alone may change an alert of this key."""
     due, track.aligned = NEVER, track.clock - track.clock_wall
+    looked = max(track.clock, track.revised)
     for compiled in _plan_of(track).rules:
         rule_state = state.rules.get((compiled.rule.name, track.key))
-        if rule_state is None and compiled.every is None and compiled.rungs and not track.goes_stale:
-            continue  # it is at rest, and only a message changes that
+        if rule_state is None and compiled.rungs and not track.goes_stale:  # at rest: no hold of it runs
+            if compiled.every is not None and track.sampled and looked <= track.clock + compiled.horizon:
+                due = min(due, looked + compiled.every + compiled.rank)
+            continue
         found = next_due_of(compiled, track, rule_state or RuleState(), state)
         due = due if found is None else min(due, found + compiled.rank)
     state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
