@@ -65,8 +65,7 @@ class Mosquitto:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"mosquitto did not start:\n{self.log()}")
-            # A blocking test helper polls here: there is no event for a port that begins to listen.
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks: there is no event for a port that begins to listen
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it with a signal, and wait until it is gone."""

@@ -108,7 +108,7 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     joined = streams if len(streams) > 1 else []
     guards = _guards(part, document)
     hashed = meaning(stream, by, body, _missing(document), around.registry, guards, pace, across, joined)
-    rule = _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, hashed)
+    rule = _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, guards, hashed)
     names = tuple(one.name for one in joined)
     return replace(rule, stream=streams[0].name, across=across, joined=names, max_gap=pace.max_gap, every=pace.every)
 
@@ -121,8 +121,9 @@ def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> 
     only_keys = read_only_keys(part, document.only_keys, by)
     if watched is None or not isinstance(watched.body, Sequence):
         return None
-    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document), _guards(part, document))
-    return _finished(part, document, watched, steps, only_keys, hashed)
+    guards = _guards(part, document)
+    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document), guards)
+    return _finished(part, document, watched, steps, only_keys, guards, hashed)
 
 
 def _finished(
@@ -131,10 +132,10 @@ def _finished(
     watched: Watched,
     steps: tuple[Step, ...],
     only_keys: OnlyKeys,
+    guards: Guards,
     hashed: str,
 ) -> Rule:
     body, stream, by, readable = watched
-    only, downtime = _guards(part, document)
     severity = body.rungs[-1].severity if isinstance(body, Ladder) else Severity[(document.severity or "minor").upper()]
     _check_levels(part, steps, body)
     return Rule(
@@ -154,9 +155,9 @@ def _finished(
         location=part.location,
         meaning=hashed + of_keys(only_keys),
         only_keys=only_keys,
-        only=only,
+        only=guards.only,
         muting=read_muting(part, document),
-        downtime=downtime,
+        downtime=guards.downtime,
     )
 
 

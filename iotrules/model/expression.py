@@ -99,9 +99,6 @@ class Outlier:
 Aggregate: TypeAlias = WindowKind | Statistic | Rank | Lag | Clock | Members | Outlier
 """What a window node asks for; `value` is the function's name in a rule."""
 
-FROM_NEWEST = frozenset({Statistic.DELTA, Statistic.CHANGED, Statistic.AGE, Statistic.STREAK, Statistic.DRIFT})
-"""Statistics of the newest samples: they take no duration."""
-
 _LEAST = {
     "count": 0, "times": 0, "slope": 2, "stddev": 2, "rate": 2, "increase": 2, "zscore": 2, "robust_zscore": 2,
     "stuck": 2,

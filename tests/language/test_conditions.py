@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotrules.language import check_expression, unparse
-from iotrules.language.words import SUPPORTED
+from iotrules.language.words import NEWEST, SUPPORTED
 from iotrules.model.errors import RuleError
 from iotrules.model.expression import (
-    FROM_NEWEST,
     Aggregate,
     And,
     Arithmetic,
@@ -304,6 +303,7 @@ def test_whatever_the_text_only_rule_errors_come_out(text: str) -> None:
 
 LOOKING_BACK: list[Aggregate] = [Lag("prev", 1), Statistic.DELTA]
 OF_CONDITIONS = {Statistic.SHARE, Statistic.TIMES}
+OF_FLAGS = OF_CONDITIONS | {Statistic.STUCK}
 FINITE = st.floats(0, 1e6, allow_nan=False).map(lambda value: Number(value, repr(value)))
 NUMBERS: st.SearchStrategy[Expression] = st.one_of(
     FINITE,
@@ -318,7 +318,7 @@ NUMBERS: st.SearchStrategy[Expression] = st.one_of(
     ),
     st.builds(
         Window,
-        st.sampled_from([kind for kind in Statistic if kind not in FROM_NEWEST | OF_CONDITIONS | {Statistic.STUCK}])
+        st.sampled_from([kind for kind in Statistic if kind.value not in NEWEST and kind not in OF_FLAGS])
         | st.floats(0, 1).map(lambda share: Rank("quantile", share))
         | st.just(Rank("p95", 0.95)),
         st.sampled_from([FieldRef("value"), Function("abs", (FieldRef("load"),))]),
