@@ -2,7 +2,8 @@
 
     python benchmarks/windows.py [SAMPLES]
 
-One core, in process, a window of SAMPLES (60) that is full: with each sample one leaves. Median of several runs.
+One core, in process, a window of SAMPLES (60) that is full: with each sample one leaves. Median of several runs. This
+is the plain way, by calls; a stream's generated function writes most of it out (`benchmarks/engine.py` has the sum).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import tracemalloc
 
 import msgspec
 
-from iotrules.engine.readers import reader
-from iotrules.engine.windows import FOREVER, SampleWindow
+from iotrules.engine.newest import Newest
+from iotrules.engine.windows import SampleWindow
 from iotrules.model.expression import Aggregate, Lag, Rank, Statistic, WindowKind
 from iotrules.model.times import SECOND
 
@@ -54,10 +55,10 @@ def _decode() -> float:
     return (time.perf_counter() - began) / ROUNDS * 1e6
 
 
-def _window(kind: Aggregate, samples: int) -> tuple[SampleWindow, int]:
+def _window(kind: Aggregate, samples: int) -> tuple[SampleWindow | Newest, int]:
     """A window and how many samples it may hold."""
     if kind in (Lag("prev", 1), Statistic.DELTA):
-        return SampleWindow(FOREVER), 2
+        return Newest(), 2
     return SampleWindow(samples * INTERVAL), 10_000
 
 
@@ -76,24 +77,24 @@ def _cost(kind: Aggregate, samples: int) -> float:
     feed = _feed(kind, samples + ROUNDS)
     for at, value in feed[:samples]:
         window.add(at, value, keep)
-    read, rest = reader(kind, 1), feed[samples:]
+    rest = feed[samples:]
     began = time.perf_counter()
     for at, value in rest:
         window.add(at, value, keep)
-        read(window, at)
+        window.value(kind, at, 1)
     return (time.perf_counter() - began) / ROUNDS * 1e6
 
 
 def _bytes(kind: Aggregate, samples: int) -> float:
     """Of a window that is being read, on the average over several turns of its log."""
-    feed, read, many = _feed(kind, samples * 5), reader(kind, 1), 50
+    feed, many = _feed(kind, samples * 5), 50
     gc.collect()
     tracemalloc.start()
     windows = [_window(kind, samples) for _ in range(many)]
     for nth, (window, keep) in enumerate(windows):
         for at, value in feed[: samples * 3 + nth * samples // many]:
             window.add(at, value, keep)
-            read(window, at)
+            window.value(kind, at, 1)
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return taken / many

@@ -23,10 +23,9 @@ def _running(aggregates: Iterable[float]) -> array[float]:
 class Sums:
     """The sum of the values; a flag counts as 1 or 0."""
 
-    __slots__ = ("below", "newer", "seen", "turns")
+    __slots__ = ("below", "newer", "seen")
 
     def __init__(self, log: Log) -> None:
-        self.turns = log.turns
         self.below = _running(accumulate(reversed(log.values[log.head : log.stacked]), initial=0.0))
         self.newer = 0.0
         self.seen = log.stacked
@@ -47,10 +46,9 @@ class Sums:
 class Extremes:
     """The least of the values, or with the sign -1 the greatest: kept as the least of the values times the sign."""
 
-    __slots__ = ("below", "newer", "seen", "sign", "turns")
+    __slots__ = ("below", "newer", "seen", "sign")
 
     def __init__(self, log: Log, sign: float) -> None:
-        self.turns = log.turns
         self.sign = sign
         older = [sign * value for value in reversed(log.values[log.head : log.stacked])]
         self.below = _running(accumulate(older, min, initial=inf))
@@ -73,10 +71,9 @@ class Extremes:
 class Trend:
     """Least squares, with times and values counted from the first sample after the older part."""
 
-    __slots__ = ("below", "newer", "origin", "seen", "start", "turns")
+    __slots__ = ("below", "newer", "origin", "seen", "start")
 
     def __init__(self, log: Log) -> None:
-        self.turns = log.turns
         self.origin = origin = log.times[log.stacked]
         self.start = start = float(log.values[log.stacked])
         times = [(at - origin) / SECOND for at in reversed(log.times[log.head : log.stacked])]
@@ -88,9 +85,21 @@ class Trend:
 
     def slope(self, log: Log, head: int) -> float | None:
         """Per second; None with fewer than two different times."""
-        size = len(log.values)
-        times, values, squares, products = self._newer(log, size) if self.seen != size else self.newer
-        older, count = log.stacked - head, size - head
+        for index in range(self.seen, len(log.values)):
+            self.step(log.times[index], log.values[index])
+        return self.of(log.stacked - head, len(log.values) - head)
+
+    def step(self, at: int, value: float) -> None:
+        """Take in the sample after those that were seen."""
+        times, values, squares, products = self.newer
+        time = (at - self.origin) / SECOND
+        value -= self.start
+        self.newer = (times + time, values + value, squares + time * time, products + time * value)
+        self.seen += 1
+
+    def of(self, older: int, count: int) -> float | None:
+        """The slope of the newest `count` samples, of which so many are of the older part."""
+        times, values, squares, products = self.newer
         if older:
             below = self.below
             times += below[0][older]
@@ -99,16 +108,3 @@ class Trend:
             products += below[3][older]
         spread = count * squares - times * times
         return (count * products - times * values) / spread if spread > 0 else None
-
-    def _newer(self, log: Log, size: int) -> tuple[float, float, float, float]:
-        """Sums of times, values, squared times and products over the samples after the older part."""
-        times, values, squares, products = self.newer
-        for index in range(self.seen, size):
-            time, value = (log.times[index] - self.origin) / SECOND, log.values[index] - self.start
-            times += time
-            values += value
-            squares += time * time
-            products += time * value
-        self.seen = size
-        self.newer = sums = (times, values, squares, products)
-        return sums

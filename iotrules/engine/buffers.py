@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from iotrules.engine.drift import Drift
-from iotrules.engine.windows import FOREVER, MAX_SAMPLES, SampleWindow, WindowState
+from iotrules.engine.newest import Newest
+from iotrules.engine.samples import FOREVER, WindowState
+from iotrules.engine.windows import MAX_SAMPLES, SampleWindow
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Clock, Expression, Lag, Outlier, Statistic, Window, own_windows
 from iotrules.model.times import duration_words
+
+Kept: TypeAlias = SampleWindow | Newest | Drift
+"""What keeps the samples of a buffer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,11 @@ def buffer_of(window: Window, most: int = MAX_SAMPLES) -> Buffer:
     return Buffer(f"{inner}, {duration_words(window.duration)}", window.argument, window.duration, most)
 
 
-def new_buffer(buffer: Buffer, state: WindowState | None = None) -> SampleWindow | Drift:
+def new_buffer(buffer: Buffer, state: WindowState | None = None) -> Kept:
     """What keeps the buffer's samples: empty, or as it was stored."""
-    kind = Drift if buffer.fold is Statistic.DRIFT else SampleWindow
-    return kind(buffer.duration, state)
+    if buffer.fold is Statistic.DRIFT:
+        return Drift(state)
+    return Newest(state) if buffer.duration == FOREVER else SampleWindow(buffer.duration, state)
 
 
 def buffers_of(conditions: Iterable[Expression], most: int = MAX_SAMPLES) -> tuple[Buffer, ...]:

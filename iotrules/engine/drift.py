@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 
-from iotrules.engine.samples import Sample
-from iotrules.engine.windows import FOREVER, WindowState
+from iotrules.engine.samples import Sample, WindowState
 from iotrules.model.expression import Aggregate, Value
 
 WARM_UP = 150
@@ -46,12 +45,11 @@ class Drift:
     `spread` the mean distance from it and `step` that of neighbours. `up` and `down` are the cumulative sums.
     """
 
-    __slots__ = ("down", "duration", "fresh", "last", "level", "seen", "spread", "step", "up", "usual")
+    __slots__ = ("down", "fresh", "last", "level", "seen", "spread", "step", "up", "usual")
 
     newest: Sample | None = None
 
-    def __init__(self, duration: int = FOREVER, state: WindowState | None = None) -> None:
-        self.duration = duration
+    def __init__(self, state: WindowState | None = None) -> None:
         numbers = [float(value) for value in state.values] if state else [0.0] * 9
         self.seen, self.fresh = int(numbers[0]), int(numbers[1])
         self.level, self.usual, self.spread, self.step, self.up, self.down, self.last = numbers[2:]

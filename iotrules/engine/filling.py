@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from iotrules.engine.buffers import Buffer
-from iotrules.engine.drift import Drift
+from iotrules.engine.buffers import Buffer, Kept
 from iotrules.engine.evaluate import Scope, evaluate
 from iotrules.engine.folds import fold
 from iotrules.engine.moment import Moment
 from iotrules.engine.tracks import Track
-from iotrules.engine.windows import SampleWindow
 from iotrules.model.expression import Value
 
 
@@ -38,7 +36,7 @@ def _note_faults(place: int, track: Track, scope: Scope, moment: Moment) -> None
     scope.faults.clear()
 
 
-def _keep(buffer: Buffer, window: SampleWindow | Drift, at: int, value: Value | None, moment: Moment) -> None:
+def _keep(buffer: Buffer, window: Kept, at: int, value: Value | None, moment: Moment) -> None:
     if value is None:
         window.skip()
         return

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from iotrules.engine.buffers import buffer_of
+from iotrules.engine.buffers import Kept, buffer_of
 from iotrules.engine.conditions import scope_of
 from iotrules.engine.drift import Drift
 from iotrules.engine.evaluate import Scope
 from iotrules.engine.explain import shown
 from iotrules.engine.explain_tree import WhyUnknown, cut
 from iotrules.engine.lifecycle import RuleState
+from iotrules.engine.newest import Newest
 from iotrules.engine.plan import CompiledRule
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
@@ -116,18 +117,20 @@ def samples_read(track: Track, node: Expression) -> tuple[Samples, ...]:
     """The newest samples of the windows and fields that a condition reads."""
     kept = {buffer.name: one for buffer, one in zip(track.buffers, track.windows, strict=True)}
     names = dict.fromkeys(buffer_of(window).name for window in own_windows(node))
-    series = [_samples(name, one) for name in names if isinstance(one := kept.get(name), SampleWindow)]
+    series = [
+        _samples(name, one) for name in names if (one := kept.get(name)) is not None and not isinstance(one, Drift)
+    ]
     plain = [name for name in sorted(fields(node)) if track.values.get(name) is not None]
     newest = [Samples(name, 1, ((track.came.get(name, track.clock), _short(track.values[name])),)) for name in plain]
     return tuple((newest + [one for one in series if one.count])[:SERIES_SHOWN])
 
 
-def _window(node: Window, track: Track) -> SampleWindow | Drift | None:
+def _window(node: Window, track: Track) -> Kept | None:
     place = None if track.plan is None else track.plan.places.get(node)
     return None if place is None or place >= len(track.windows) else track.windows[place]
 
 
-def _samples(name: str, window: SampleWindow) -> Samples:
+def _samples(name: str, window: SampleWindow | Newest) -> Samples:
     return Samples(cut(name), len(window), tuple((at, _short(value)) for at, value in window.tail(SAMPLES_SHOWN)))
 
 

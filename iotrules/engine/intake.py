@@ -16,10 +16,10 @@ from iotrules.engine.filling import fill_windows
 from iotrules.engine.joins import sample_joined
 from iotrules.engine.moment import Moment, Truths
 from iotrules.engine.plan import StreamPlan, TrackPlan
+from iotrules.engine.samples import FOREVER
 from iotrules.engine.sources import Counted, Held, Identity, Source
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.engine.windows import FOREVER
 from iotrules.model.decisions import DeadLetter, Key
 from iotrules.model.errors import MessageError
 from iotrules.model.expression import Value

@@ -24,12 +24,7 @@ def settle(sampled: Sampled, moment: Moment) -> None:
     Rules whose truths are what they were, and that are at rest, are left out; those that have to wait for others that
     they ask for look once `reread` is called.
     """
-    looks = [
-        (compiled, index, track)
-        for track, truths in sampled
-        for index, compiled in enumerate(_plan_of(track).rules)
-        if not _is_alike(compiled, index, track, truths, moment)
-    ]
+    looks = [look for track, truths in sampled for look in _looks(track, truths, moment)]
     for compiled, index, track in sorted(looks, key=_by_rank) if len(sampled) > 1 else looks:
         if compiled.rule.name in _plan_of(track).waiting:
             moment.state.plan.firings.look(track, compiled.rule.name)
@@ -45,7 +40,7 @@ def settle(sampled: Sampled, moment: Moment) -> None:
             track.patience = plan.patience(track)
         track.truths, track.looked = truths, 0
         track.unknown = truths is not None and None in truths
-        _schedule(track, moment.state)
+        _hasten(track, [compiled for compiled, _, looked in looks if looked is track], moment.state)
 
 
 def look_again(track: Track, rule: str, at: int, moment: Moment, *, again: bool) -> None:
@@ -74,15 +69,29 @@ def _by_rank(look: tuple[CompiledRule, int, Track]) -> int:
     return look[0].rank
 
 
-def _is_alike(compiled: CompiledRule, index: int, track: Track, truths: Truths, moment: Moment) -> bool:
-    """Is there nothing for the rule to decide at the newest sample?"""
-    before, part = track.truths, _plan_of(track).parts[index]
-    if truths is None or before is None or track.clock < track.looked or truths[part] != before[part]:
-        return False
-    if index in track.restless or track.dues.get(index, NEVER) <= track.clock:
-        return False
-    _count_unknown(compiled, track, truths[part], moment)
-    return True
+def _looks(track: Track, truths: Truths, moment: Moment) -> list[tuple[CompiledRule, int, Track]]:
+    """The rules that have something to decide at the newest sample; counts what is unknown to the others."""
+    before, plan, clock = track.truths, _plan_of(track), track.clock
+    if truths is None or before is None or clock < track.looked:
+        return [(compiled, index, track) for index, compiled in enumerate(plan.rules)]
+    found = []
+    for index, part in enumerate(plan.parts):
+        due = index in track.dues and track.dues[index] <= clock
+        moved = truths[part] != before[part] and _matters(plan.rules[index], track, part, truths, moment.state)
+        if due or moved or index in track.restless:
+            found.append((plan.rules[index], index, track))
+        elif None in truths[part]:
+            _count_unknown(plan.rules[index], track, truths[part], moment)
+    return found
+
+
+def _matters(compiled: CompiledRule, track: Track, part: slice, truths: tuple[Truth, ...], state: State) -> bool:
+    """Of what a rule's truths were, may the rule mind what has changed? What clears it counts while it fires only."""
+    raising = slice(part.start, part.start + len(compiled.rungs))
+    if track.truths is None or truths[raising] != track.truths[raising]:
+        return True
+    rule_state = state.rules.get((compiled.rule.name, track.key))
+    return rule_state is not None and rule_state.alert is AlertState.FIRING
 
 
 def catch_up(track: Track, upto: int, moment: Moment, *, ranked: bool = False) -> None:
@@ -172,17 +181,36 @@ def _keeps_still(compiled: CompiledRule, rule_state: RuleState) -> bool:
 
 def _schedule(track: Track, state: State) -> None:
     """Have the engine woken when time alone may change an alert of this key."""
-    due, track.aligned = NEVER, track.clock - track.clock_wall
-    looked = max(track.clock, track.revised)
-    for compiled in _plan_of(track).rules:
-        rule_state = state.rules.get((compiled.rule.name, track.key))
-        if rule_state is None and compiled.rungs and not track.goes_stale:  # at rest: no hold of it runs
-            if compiled.every is not None and track.sampled and looked <= track.clock + compiled.horizon:
-                due = min(due, looked + compiled.every + compiled.rank)
-            continue
-        found = next_due_of(compiled, track, rule_state or RuleState(), state)
-        due = due if found is None else min(due, found + compiled.rank)
-    state.wake_track(track, None if due == NEVER else track.wall_of(due) + 1)  # a message of the same instant is first
+    track.aligned = track.clock - track.clock_wall
+    due = min([_wants_waking(compiled, track, state) for compiled in _plan_of(track).rules], default=NEVER)
+    state.wake_track(track, None if due == NEVER else _wall_after(due, track))
+
+
+def _hasten(track: Track, looked: list[CompiledRule], state: State) -> None:
+    """Have the engine woken sooner than it would be, if a rule wants it that has just looked.
+
+    Where it is woken too soon it finds nothing to do, and is told anew when to wake.
+    """
+    due = min([_wants_waking(compiled, track, state) for compiled in looked], default=NEVER)
+    if due != NEVER and _wall_after(due, track) < track.wake_at:
+        _schedule(track, state)
+
+
+def _wall_after(due: int, track: Track) -> int:
+    """Our clock when the key's has passed `due`: a message of the same instant is first."""
+    return track.wall_of(due) + 1
+
+
+def _wants_waking(compiled: CompiledRule, track: Track, state: State) -> int:
+    """The event time at which time alone may change the rule's alert for this key; NEVER if it can't."""
+    rule_state = state.rules.get((compiled.rule.name, track.key))
+    if rule_state is None and compiled.rungs and not track.goes_stale:  # at rest: no hold of it runs
+        looked = max(track.clock, track.revised)
+        if compiled.every is None or not track.sampled or looked > track.clock + compiled.horizon:
+            return NEVER
+        return looked + compiled.every + compiled.rank
+    found = next_due_of(compiled, track, rule_state or RuleState(), state)
+    return NEVER if found is None else found + compiled.rank
 
 
 def tell_freed(compiled: CompiledRule, key: Key, moment: Moment, *, passed: bool) -> None:

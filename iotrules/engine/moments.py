@@ -14,10 +14,9 @@ from iotrules.engine.samples import Log
 class Moments:
     """Number, mean and sum of squared distances from the mean, of either part of the log."""
 
-    __slots__ = ("below_means", "below_squares", "newer_mean", "newer_squares", "seen", "turns")
+    __slots__ = ("below_means", "below_squares", "newer_mean", "newer_squares", "seen")
 
     def __init__(self, log: Log) -> None:
-        self.turns = log.turns
         self.below_means, self.below_squares = array("d", [0.0]), array("d", [0.0])
         mean = squares = 0.0
         for size, value in enumerate(reversed(log.values[log.head : log.stacked]), start=1):

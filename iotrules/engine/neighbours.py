@@ -17,10 +17,9 @@ from iotrules.engine.samples import Log
 class Changes:
     """`upto[i]`: how many samples of the log up to the one at `i` differ from the one before them."""
 
-    __slots__ = ("turns", "upto")
+    __slots__ = ("upto",)
 
     def __init__(self, log: Log) -> None:
-        self.turns = log.turns
         self.upto: array[int] = array("q", accumulate(map(ne, log.values, log.values[1:]), initial=0))
 
     def count(self, log: Log, head: int) -> int:
@@ -34,10 +33,9 @@ class Changes:
 class Held:
     """`upto[i]`: the ns before the sample at `i` for which the samples of the log were true."""
 
-    __slots__ = ("turns", "upto")
+    __slots__ = ("upto",)
 
     def __init__(self, log: Log) -> None:
-        self.turns = log.turns
         self.upto = array("q", [0])
 
     def share(self, log: Log, head: int, begin: int, at: int) -> float | None:
@@ -57,10 +55,9 @@ class Held:
 class Falls:
     """Where a counter fell, and from which value: there it began anew at 0."""
 
-    __slots__ = ("places", "seen", "tops", "turns")
+    __slots__ = ("places", "seen", "tops")
 
     def __init__(self, log: Log) -> None:
-        self.turns = log.turns
         self.places: list[int] = []
         self.tops: list[float] = []
         self.seen = 1

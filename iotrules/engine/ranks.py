@@ -16,10 +16,9 @@ class Ranks:
     `head` and `seen`: which samples of the log are in it. Zeros are positive.
     """
 
-    __slots__ = ("head", "ordered", "seen", "turns")
+    __slots__ = ("head", "ordered", "seen")
 
     def __init__(self, log: Log, head: int) -> None:
-        self.turns = log.turns
         self.head, self.seen = head, len(log.values)
         self.ordered = sorted(value + 0.0 for value in log.values[head:])
 
@@ -36,7 +35,7 @@ class Ranks:
     def turn(self, log: Log, dropped: int) -> None:
         """The log is about to drop its oldest `dropped` samples and to turn."""
         self.keep_up(log)
-        self.turns, self.head, self.seen = log.turns + 1, self.head - dropped, self.seen - dropped
+        self.head, self.seen = self.head - dropped, self.seen - dropped
 
 
 def quantile(values: list[float], share: float) -> float:

@@ -10,10 +10,29 @@ from __future__ import annotations
 from collections.abc import MutableSequence
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
+
 from iotrules.model.expression import Value
+
+FOREVER = 2**63
+"""The duration of what holds the newest samples, however old."""
 
 Sample: TypeAlias = tuple[int, Value]
 """Event time in ns, and the value."""
+
+
+class WindowState(msgspec.Struct, array_like=True):
+    """What a window, or the newest samples, are made of again after a restart."""
+
+    times: list[int] = []
+    values: list[float | str | bool] = []
+    incomplete_until: int = 0
+    before: tuple[int, float | str | bool] | None = None
+    """The newest sample that has left: what held when the window began."""
+    front: int = 0
+    """How many samples are of the older part."""
+    absent: bool = False
+    """Did the newest message lack the value? Of the newest samples only."""
 
 
 class Log(Protocol):
@@ -24,7 +43,6 @@ class Log(Protocol):
     """
 
     times: MutableSequence[int]
-    values: MutableSequence[Any]  # of one type: numbers lie in an array, flags and texts in a list
+    values: MutableSequence[Any]  # numbers, and flags as 1 and 0, lie in an array, texts in a list
     head: int
     stacked: int
-    turns: int

@@ -23,7 +23,7 @@ from iotrules.engine.sources import Source, SourceName, SourceState
 from iotrules.engine.stored import Floor, OwnAlert
 from iotrules.engine.ties import members_under
 from iotrules.engine.timers import Timers
-from iotrules.engine.tracks import Track, TrackName, TrackState
+from iotrules.engine.tracks import NEVER, Track, TrackName, TrackState
 from iotrules.model.decisions import Decision, Key
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import Guard, RuleSet
@@ -195,7 +195,7 @@ class State:
         """Have the engine woken for this track when our clock shows `wall`; None: not at all."""
         if wall is not None or track.wakes:
             self.timers.set(track.timer, wall)
-        track.wakes = wall is not None
+        track.wakes, track.wake_at = wall is not None, NEVER if wall is None else wall
 
     def woken(self, name: tuple[str, ...]) -> Track:
         """The track that a timer was set for."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from iotrules.engine.ballots import Ballots, BallotsState
-from iotrules.engine.buffers import Buffer, new_buffer
-from iotrules.engine.drift import Drift
+from iotrules.engine.buffers import Buffer, Kept, new_buffer
 from iotrules.engine.registry import NO_ATTRIBUTES, NOTHING_REMEMBERED
-from iotrules.engine.windows import SampleWindow, WindowState
+from iotrules.engine.samples import WindowState
 from iotrules.model.decisions import Key
 from iotrules.model.expression import Truth, Value
 from iotrules.model.times import SECOND
@@ -88,6 +87,7 @@ class Track:
         "silence",
         "truths",
         "unknown",
+        "wake_at",
         "wakes",
         "windows",
     )  # fmt: skip
@@ -110,7 +110,7 @@ class Track:
         """The newest of those, where how often the key reports is not declared and matters."""
         self.ranked: list[int] = []
         """The same gaps, sorted."""
-        self.windows: tuple[SampleWindow | Drift, ...] = ()
+        self.windows: tuple[Kept, ...] = ()
         """In the order of the plan's buffers."""
         self.patience = -1
         """After a silence of that many ns, time alone may have changed something; -1: not worked out yet."""
@@ -137,6 +137,8 @@ class Track:
         self._timer: tuple[str, ...] | None = None
         self.wakes = False
         """Is the engine going to be woken for this track?"""
+        self.wake_at = NEVER
+        """What our clock shows then."""
         self.looked = 0
         """Up to which event time rules have looked as time passed; a sample may be measured before that."""
 

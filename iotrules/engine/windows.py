@@ -12,86 +12,60 @@ from bisect import bisect_right
 from collections.abc import MutableSequence
 from typing import Any
 
-import msgspec
-
 from iotrules.engine.aspects import Extremes, Sums, Trend
 from iotrules.engine.moments import Moments
 from iotrules.engine.neighbours import Changes, Falls, Held
 from iotrules.engine.ranks import Ranks
-from iotrules.engine.readers import reader
-from iotrules.engine.samples import Sample
+from iotrules.engine.readers import of_none, taker
+from iotrules.engine.samples import Sample, WindowState
 from iotrules.model.expression import Aggregate, Value
 
 MAX_SAMPLES = 10_000
 """A window that would hold more is unknown until the sample it had to drop would have left it anyway."""
 
-FOREVER = 2**63
-"""The duration of a buffer that holds the newest samples, however old."""
-
-NEVER = -(2**64)
-"""The time of the newest sample where there is none."""
-
-SPARE = 8
-"""How many samples a buffer of the newest ones may hold on to before it lets go of them at once."""
-
-
-class WindowState(msgspec.Struct, array_like=True):
-    """What a window is made of again after a restart."""
-
-    times: list[int] = []
-    values: list[float | str | bool] = []
-    incomplete_until: int = 0
-    before: tuple[int, float | str | bool] | None = None
-    """The newest sample that has left: what held when the window began."""
-    front: int = 0
-    """How many samples are of the older part."""
-    absent: bool = False
-    """Did the newest message lack the value?"""
-
 
 class SampleWindow:
     """One buffer of samples, shared by all that is asked over the same argument and duration; a `Log`.
 
-    `at` is the time of the newest sample, and `known` the number of samples then: -1 if the window is incomplete.
+    `fuse.windows` writes out `add` and the commonest readers for a stream's generated function: change both.
     """
 
     __slots__ = (
-        "absent", "at", "changes", "duration", "falls", "head", "held", "highs", "incomplete_until", "known", "lows",
-        "moments", "ranks", "stacked", "sums", "times", "trend", "turns", "values",
+        "changes", "duration", "falls", "head", "held", "highs", "incomplete_until", "lows", "moments", "ranks",
+        "stacked", "sums", "times", "trend", "values",
     )  # fmt: skip
 
     def __init__(self, duration: int, state: WindowState | None = None) -> None:
         self.duration = duration
         self.times: MutableSequence[int] = array("q")
         self.values: MutableSequence[Any] = array("d")
-        self.head = self.stacked = self.turns = 0
+        self.head = self.stacked = 0
         self.incomplete_until = 0
-        self.absent = False
+        self.ranks: Ranks | None = None
+        self.forget()
+        if state is not None:
+            self._restore(state)
+
+    def forget(self) -> None:
+        """Drop what was worked out from the log, but for the ranks, which no turn changes."""
         self.sums: Sums | None = None
         self.lows: Extremes | None = None
         self.highs: Extremes | None = None
         self.trend: Trend | None = None
         self.moments: Moments | None = None
-        self.ranks: Ranks | None = None
         self.changes: Changes | None = None
         self.held: Held | None = None
         self.falls: Falls | None = None
-        if state is not None:
-            self._restore(state)
-        count = len(self)
-        self.at = self.times[-1] if count else NEVER
-        self.known = -1 if self.at < self.incomplete_until and count else count
 
     def _restore(self, state: WindowState) -> None:
         if state.before is not None:
             self.times.append(state.before[0])
         self.times.extend(state.times)
         values = [*([] if state.before is None else [state.before[1]]), *state.values]
-        self.values = array("d", values) if all(type(value) is float for value in values) else values
+        self.values = values if any(isinstance(value, str) for value in values) else array("d", values)
         self.head = len(values) - len(state.values)
         self.stacked = self.head + min(state.front, max(0, len(self) - 1))
         self.incomplete_until = state.incomplete_until
-        self.absent = state.absent
 
     def state(self) -> WindowState:
         head = self.head
@@ -101,7 +75,6 @@ class SampleWindow:
             self.incomplete_until,
             (self.times[head - 1], self.values[head - 1]) if head else None,
             self.stacked - head,
-            self.absent,
         )
 
     def __len__(self) -> int:
@@ -118,53 +91,37 @@ class SampleWindow:
 
     def add(self, at: int, value: Value, keep: int = MAX_SAMPLES) -> bool:
         """Take in a sample no older than the newest, and hold at most `keep`. False if a window lost one by that."""
-        times, head = self.times, self.head
-        size, oldest = len(times), at - self.duration
-        if head < size and times[head] <= oldest:
+        times, head, oldest = self.times, self.head, at - self.duration
+        if isinstance(value, str) and isinstance(self.values, array):
+            self.values = list(self.values)
+        times.append(at)
+        self.values.append(value)
+        if times[head] <= oldest:
             head += 1
-            while head < size and times[head] <= oldest:
+            while times[head] <= oldest:  # it ends at the sample that has just come
                 head += 1
             self.head = head
             if head > self.stacked:
-                self._turn(len(times))
-        if type(value) is not float and isinstance(self.values, array):
-            self.values = list(self.values)  # flags and texts need a list
-        self.values.append(value)
-        times.append(at)
-        self.absent = False
-        self.at = at
-        self.known = count = len(times) - self.head
-        if count > keep:
-            return self._cut(keep)
-        if at < self.incomplete_until:
-            self.known = -1
-        return True
+                self.turn()
+        return len(times) - self.head <= keep or self.cut(keep)
 
-    def _turn(self, stacked: int) -> None:
-        """Drop what has left, but for the newest of it; what lies before `stacked` becomes the older part."""
+    def turn(self) -> None:
+        """Drop what has left, but for the newest of it; all that came before the newest becomes the older part."""
         dropped = self.head - 1
         if self.ranks is not None:
             self.ranks.turn(self, dropped)
         del self.times[:dropped]
         del self.values[:dropped]
-        self.head, self.stacked = 1, stacked - dropped
-        self.turns += 1
+        self.head, self.stacked = 1, len(self.times) - 1
+        self.forget()
 
-    def _cut(self, keep: int) -> bool:
-        """Hold `keep` samples. A window is incomplete then; a buffer of the newest samples is as it should be."""
+    def cut(self, keep: int) -> bool:
+        """Hold `keep` samples: the window is incomplete then, so this is False."""
         self.head = len(self.times) - keep
-        if self.duration < FOREVER:
-            self.incomplete_until = self.times[self.head - 1] + self.duration
-            self.known = -1
-            if self.head > self.stacked:
-                self._turn(len(self.times) - 1)
-            return False
-        self.known = keep
-        self.stacked = self.head
-        self.turns += 1
-        if self.head > SPARE:
-            self._turn(self.head)
-        return True
+        self.incomplete_until = self.times[self.head - 1] + self.duration
+        if self.head > self.stacked:
+            self.turn()
+        return False
 
     def rest(self, at: int) -> tuple[SampleWindow, int]:
         """As it will be at time `at` if no sample comes before, and where its samples begin. Changes nothing."""
@@ -177,17 +134,20 @@ class SampleWindow:
         left = len(times) - head
         before = (times[head - 1], self.values[head - 1])
         state = WindowState(
-            list(times[head:]), list(self.values[head:]), self.incomplete_until, before, max(0, left - 1), self.absent
+            list(times[head:]), list(self.values[head:]), self.incomplete_until, before, max(0, left - 1)
         )
         return SampleWindow(self.duration, state), 1
 
     def skip(self) -> None:
-        """Note that the newest message lacked the value."""
-        self.absent = True
+        """A message without the value says nothing."""
 
     def value(self, kind: Aggregate, at: int, min_samples: int) -> float | None:
         """The aggregate at time `at`, not before the newest sample; None if it can't be known. Changes nothing.
 
-        Flags (`stuck`, `changed`, the past of a condition) are True and False.
+        Flags (`stuck`, the past of a condition) are True and False.
         """
-        return reader(kind, min_samples)(self, at)
+        window, head = self.rest(at)
+        count = len(window.times) - head
+        if count < min_samples or at < window.incomplete_until:
+            return None
+        return taker(kind)(window, head, at) if count else of_none(kind)

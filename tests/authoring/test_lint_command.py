@@ -46,8 +46,9 @@ def test_the_estimate_of_a_window_is_about_what_it_takes() -> None:
     tracemalloc.start()
     kept = SampleWindow(10_800 * SECOND)
     for number in range(window.samples * 5 // 2):
-        kept.add(1_790_000_000 * SECOND + number * 10 * SECOND, number + 0.5)
-        kept.value(WindowKind.AVG, kept.at, 1)
+        at = 1_790_000_000 * SECOND + number * 10 * SECOND
+        kept.add(at, number + 0.5)
+        kept.value(WindowKind.AVG, at, 1)
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(kept) == window.samples

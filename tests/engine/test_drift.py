@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotrules.engine.drift import WARM_UP, Drift
-from iotrules.engine.windows import WindowState
+from iotrules.engine.samples import WindowState
 from iotrules.model.expression import Statistic
 from iotrules.model.inputs import Reload
 from tests.engine.world import STREAM, World
@@ -126,7 +126,7 @@ def test_a_detector_that_is_stored_and_restored_goes_on_with_the_same_floats(val
         torn.add(at, value)
         if at % every == 0:
             stored = msgspec.msgpack.decode(msgspec.msgpack.encode(torn.state()), type=WindowState)
-            torn = Drift(torn.duration, stored)
+            torn = Drift(stored)
         assert torn.state() == whole.state()
         assert torn.value(Statistic.DRIFT, at, 1) == whole.value(Statistic.DRIFT, at, 1)
 

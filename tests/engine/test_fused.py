@@ -30,7 +30,9 @@ STREAMS = {
 _numbers = st.sampled_from([
     "temp", "pressure", "avg(temp, 45s)", "max(temp, 30s)", "min(pressure, 25s)", "prev(temp)", "lag(temp, 2)",
     "delta(temp)", "sum(pressure, 1m)", "p90(temp, 40s)", "temp - avg(temp, 1m, min_samples=2)", "10 * pressure",
-    "abs(temp - 80)", "temp / pressure", "range(temp, 50s)", "ewma(temp, 20s)", "max(temp, 70)",
+    "abs(temp - 80)", "temp / pressure", "range(temp, 50s)", "ewma(temp, 20s)", "max(temp, 70)", "lag(temp, 3)",
+    "last(temp, 30s)", "increase(temp, 40s)", "stddev(temp, 1m)", "median(temp, 1m, min_samples=3)",
+    "avg(10 * pressure, 30s)", "max(abs(temp - 80), 30s)",
     "sqrt(pressure / 1 bar - 3)",
 ])  # fmt: skip
 _limits = st.sampled_from(["70", "75", "80", "85", "5", "0"])
@@ -38,7 +40,9 @@ _comparisons = st.builds("{} {} {}".format, _numbers, st.sampled_from(["<", "<="
 _others = st.sampled_from([
     'fan == "running"', 'fan in ["stopped"]', 'device == "b1"', "has(temp)", "changed(fan)", "60 < temp < 90",
     "streak(temp > 80) >= 3", "share(temp > 80, 40s) > 50%", "times(temp > 85, 1m) >= 2", "age(temp) > 15",
-    "stuck(temp, 30s)", "count(temp, 30s) < 2", "slope(pressure, 1m) < -1 bar/min", 'starts_with(device, "b")',
+    "changed(temp)", "prev(temp > 80)", 'streak(fan == "running") >= 2', "changes(fan, 40s) >= 2",
+    "changes(temp > 80, 40s) >= 1", "stuck(temp, 30s)", "count(temp, 30s) < 2", "count(fan, 30s) < 2",
+    "slope(pressure, 1m) < -1 bar/min", 'starts_with(device, "b")',
 ])  # fmt: skip
 
 

@@ -6,7 +6,7 @@ House rule: it does what `evaluate` does, and raises DomainError where that note
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, assert_never
 
 from iotrules.engine.functions import DomainError, apply
@@ -35,6 +35,9 @@ from iotrules.model.expression import (
     Window,
 )
 
+_SAFE = frozenset({"abs", "min", "max"})
+"""Python's own do what `apply` does: of finite numbers they make a finite number, without a fault."""
+
 _LARGEST = repr(sys.float_info.max)
 
 
@@ -46,7 +49,7 @@ class Operand(NamedTuple):
 
 
 class Emitter:
-    """Emits what conditions over one track need: `track` is its name in the code, `window` gives how one is read.
+    """Emits what conditions over one track need: `track` is its name in the code, `windows` what was read of them.
 
     `firing` are the counts of what fires, for what is asked of other rules.
     """
@@ -56,14 +59,14 @@ class Emitter:
         writer: Writer,
         track: str,
         fields: dict[str, str],
-        window: Callable[[Window], str],
+        windows: Mapping[Window, Operand],
         firing: Mapping[Firing, object],
     ) -> None:
         self._writer = writer
         self._track = track
         self._firing = firing
         self._fields = fields
-        self._window = window
+        self._windows = windows
         self._known: dict[Expression, Operand] = {}
 
     def value(self, node: Expression) -> Operand:
@@ -91,7 +94,7 @@ class Emitter:
                 read = self._writer.bind(_state)
                 return self._assign(f"{read}({self._writer.bind(node)}, {self._track})", unknown=True)
             case Window():
-                return self._assign(self._window(node), unknown=True)
+                return self._windows[node]
             case Firing(same=same):
                 labels = "".join(f"labels[{self._writer.bind(name)}], " for name in same)
                 return self._assign(f"({labels}) in {self._writer.bind(self._firing[node])}", unknown=False)
@@ -154,6 +157,8 @@ class Emitter:
         if node.name == "has":
             return self._assign(f"{arguments[0].text} is not None", unknown=False)
         given = ", ".join(argument.text for argument in arguments)
+        if node.name in _SAFE:
+            return self._unless(arguments, f"{node.name}({given})")
         text = f"{self._writer.bind(apply)}({self._writer.bind(node)}, [{given}])"
         return self._unless(arguments, text)
 

@@ -15,11 +15,10 @@ from iotrules.engine.buffers import Buffer
 from iotrules.engine.decode import MAX_PAYLOAD
 from iotrules.engine.decoder import FAILURES, Decoder
 from iotrules.engine.firings import Firings
-from iotrules.engine.folds import fold
 from iotrules.engine.functions import DomainError
 from iotrules.engine.fuse.emit import Emitter, Operand
+from iotrules.engine.fuse.windows import Windows, windows_of
 from iotrules.engine.fuse.writing import Writer
-from iotrules.engine.readers import reader
 from iotrules.engine.sources import ALL_CAME, KEPT_WHOLE
 from iotrules.engine.ties import Ties
 from iotrules.model.expression import Expression, Window, fields
@@ -80,7 +79,7 @@ def fuse(
     writer = Writer()
     tally = [0]
     writer.bound |= {"busy": busy, "entry": (tracks, tally)}
-    writer.bound |= {"decode": decoder.decode, "FAILURES": FAILURES, "Fault": DomainError, "tally": tally, "fold": fold}
+    writer.bound |= {"decode": decoder.decode, "FAILURES": FAILURES, "Fault": DomainError, "tally": tally}
     writer.bound["ALL_CAME"] = ALL_CAME
     with writer.block(f"def take({_ARGUMENTS}):"):
         _open(writer, decoder)
@@ -139,16 +138,16 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Fi
         shared = set(track.by) < set(track.stream.captures)
         writer.line(f"at{index} = at" + (f" if at >= t{index}.clock else t{index}.clock" if shared else ""))
     local = _load_fields(writer, decoder, tracks)
+    windows = [Windows(writer, track.stream, f"at{index}") for index, track in enumerate(tracks)]
     emitters = [
-        Emitter(writer, f"t{index}", local, _window_reader(writer, index, track), firings.tables)
-        for index, track in enumerate(tracks)
+        Emitter(writer, f"t{index}", local, windows[index].read, firings.tables) for index in range(len(tracks))
     ]
     arguments = _arguments(writer, emitters, tracks)
     _take_in(writer, decoder)
     for index in range(len(tracks)):
         _catch_up(writer, f"t{index}", f"at{index}")
     for index, track in enumerate(tracks):
-        _sample(writer, index, track, arguments[index])
+        _sample(writer, index, track, arguments[index], windows[index])
     for index, (track, emitter) in enumerate(zip(tracks, emitters, strict=True)):
         _truths(writer, index, track, emitter)
     if any(track.ties.links for track in tracks) or (len(tracks) > 1 and any(track.ranked for track in tracks)):
@@ -180,14 +179,6 @@ def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> d
             local[name] = f"f{index}"
             writer.line(f"f{index} = m.{place}  # {name}")
     return local
-
-
-def _window_reader(writer: Writer, index: int, track: Keyed) -> Callable[[Window], str]:
-    def read(window: Window) -> str:
-        found = writer.bind(reader(window.kind, window.min_samples))
-        return f"{found}(w{index}_{track.places[window]}, at{index})"
-
-    return read
 
 
 def _arguments(writer: Writer, emitters: list[Emitter], tracks: Sequence[Keyed]) -> list[list[Operand]]:
@@ -227,7 +218,7 @@ def _catch_up(writer: Writer, t: str, at: str) -> None:
         writer.line(f"moment.catch_up({t}, {at} - 1, moment)")
 
 
-def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) -> None:
+def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand], windows: Windows) -> None:
     t, at = f"t{index}", f"at{index}"
     if track.gap_factors:
         _note_gap(writer, t, at, track.gap_factors)
@@ -242,7 +233,7 @@ def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) 
         writer.line(f"{t}.dirty = True")
         writer.line(f"touched.append({t})")
     if track.buffers:
-        _fill_windows(writer, index, track, arguments)
+        _fill_windows(writer, index, track, arguments, windows)
 
 
 def _note_gap(writer: Writer, t: str, at: str, factors: tuple[tuple[float, int], ...]) -> None:
@@ -255,35 +246,26 @@ def _note_gap(writer: Writer, t: str, at: str, factors: tuple[tuple[float, int],
             writer.line(f"moment.impatient({t}, moment)")
 
 
-def _fill_windows(writer: Writer, index: int, track: Keyed, arguments: list[Operand]) -> None:
+def _fill_windows(writer: Writer, index: int, track: Keyed, arguments: list[Operand], windows: Windows) -> None:
     names = "".join(f"w{index}_{place}, " for place in range(len(track.buffers)))
     writer.line(f"{names}= t{index}.windows")
-    given = iter(arguments)
+    windows.begin(track.buffers)
+    given, asked = iter(arguments), windows_of(track.places, track.buffers)
     for place, buffer in enumerate(track.buffers):
-        if buffer.keep:
-            argument = next(given)
-            if buffer.apart:
-                argument = _apart(writer, f"t{index}", buffer, argument)
-            _add(writer, f"w{index}_{place}", f"at{index}", buffer, argument)
+        window = f"w{index}_{place}"
+        if not buffer.keep:
+            windows.ask(window, asked[place])
+            continue
+        argument = next(given)
+        if buffer.apart:
+            argument = _apart(writer, f"t{index}", buffer, argument)
+        windows.take(window, buffer, argument, asked[place])
 
 
 def _apart(writer: Writer, t: str, buffer: Buffer, argument: Operand) -> Operand:
     name = writer.name("x")
     writer.line(f"{name} = moment.apart({t}, {writer.bind(buffer.name)}, {argument.text}, moment)")
     return Operand(name, unknown=True)
-
-
-def _add(writer: Writer, window: str, at: str, buffer: Buffer, argument: Operand) -> None:
-    value = argument.text
-    if buffer.fold is not None:
-        value = f"fold({writer.bind(buffer.fold)}, {window}.newest, {at}, {value}, {buffer.span})"
-    word = "if"
-    if argument.unknown:
-        with writer.block(f"if {argument.text} is None:"):
-            writer.line(f"{window}.skip()")
-        word = "elif"
-    with writer.block(f"{word} not {window}.add({at}, {value}, {buffer.keep}):"):
-        writer.line(f"moment.decision.count('window_overflow', {writer.bind(buffer.name)})")
 
 
 def _truths(writer: Writer, index: int, track: Keyed, emitter: Emitter) -> None:
