@@ -9,14 +9,12 @@ CREATE TABLE IF NOT EXISTS latest (
     PRIMARY KEY (stream, key)
 ) WITHOUT ROWID;
 
--- Numbers only, one row per (reading, field); the oldest go first.
-CREATE TABLE IF NOT EXISTS samples (
-    key TEXT NOT NULL, field TEXT NOT NULL, at INTEGER NOT NULL, stream TEXT NOT NULL, value REAL NOT NULL,
-    PRIMARY KEY (key, field, at, stream)
-) WITHOUT ROWID;
-
--- Texts and flags, as JSON, for playing the past through other rules; kept as long as the numbers.
-CREATE TABLE IF NOT EXISTS words (
-    key TEXT NOT NULL, field TEXT NOT NULL, at INTEGER NOT NULL, stream TEXT NOT NULL, value TEXT NOT NULL,
-    PRIMARY KEY (key, field, at, stream)
-) WITHOUT ROWID;
+-- Readings of one device, some at a time, since a row for each would cost more than deciding on it; the oldest go first.
+CREATE TABLE IF NOT EXISTS chunks (
+    key TEXT NOT NULL, stream TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL,   -- event times of the oldest and the newest, ns
+    count INTEGER NOT NULL,
+    body BLOB NOT NULL                               -- see chunks.py
+);
+CREATE INDEX IF NOT EXISTS chunks_of_key ON chunks (key, last);
+CREATE INDEX IF NOT EXISTS chunks_by_age ON chunks (last, count, first);

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import aiosqlite
+import msgspec
 
+from iotrules.history.chunks import chunks_of
 from iotrules.model.decisions import Reading
 from iotrules.model.errors import UnavailableError
 
-MAX_SAMPLES = 2_000_000
+MAX_SAMPLES = 1_000_000
+"""Readings, of any number of fields."""
 TRIM_EVERY = 20_000
-"""Rows between two looks at the bound; trimming removes a twentieth more than it must."""
+"""Readings between two looks at the bound; trimming removes a twentieth more than it must."""
 
-_LAST_TO_GO = "SELECT at FROM (SELECT at FROM samples UNION ALL SELECT at FROM words) ORDER BY at LIMIT 1 OFFSET ?"
-_FORGET = ("DELETE FROM samples WHERE at <= ?", "DELETE FROM words WHERE at <= ?")
+_FORGET = """
+WITH aged AS (SELECT rowid, count, sum(count) OVER (ORDER BY last, rowid) AS upto FROM chunks)
+DELETE FROM chunks WHERE rowid IN (SELECT rowid FROM aged WHERE upto - count < ?1 OR upto <= ?1 + ?2)
+"""
+"""The oldest, so many readings at least, and some more in whole chunks."""
 
 _SPOILED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """Damaged, no database, other tables than ours: it stays like that. Anything else (full, locked, no right) passes."""
+
+
+class _ForeignTablesError(sqlite3.DatabaseError):
+    """A history of an earlier program, or no history at all."""
+
+    sqlite_errorcode = sqlite3.SQLITE_NOTADB
 
 
 class SqliteHistory:
@@ -49,14 +60,11 @@ class SqliteHistory:
 
     async def _append(self, connection: aiosqlite.Connection, readings: Sequence[Reading]) -> None:
         latest = {(reading.stream, reading.key): reading for reading in readings}
-        samples = [row for reading in readings for row in _sample_rows(reading)]
         await connection.executemany(
             "INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", [_latest_row(r) for r in latest.values()]
         )
-        words = [row for reading in readings for row in _word_rows(reading)]
-        await connection.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?,?,?)", samples)
-        await connection.executemany("INSERT OR REPLACE INTO words VALUES (?,?,?,?,?)", words)
-        self._since_trim += len(samples) + len(words)
+        await connection.executemany("INSERT INTO chunks VALUES (?,?,?,?,?,?)", chunks_of(readings))
+        self._since_trim += len(readings)
         if self._since_trim >= TRIM_EVERY:
             await self._trim(connection)
         await connection.commit()
@@ -77,16 +85,11 @@ class SqliteHistory:
 
     async def _trim(self, connection: aiosqlite.Connection) -> None:
         self._since_trim = 0
-        query = "SELECT (SELECT COUNT(*) FROM samples) + (SELECT COUNT(*) FROM words)"
-        async with connection.execute(query) as cursor:
+        async with connection.execute("SELECT coalesce(sum(count), 0) FROM chunks") as cursor:
             row = await cursor.fetchone()
-        excess = (row[0] if row else 0) - self._max_samples
-        if excess <= 0:
-            return
-        async with connection.execute(_LAST_TO_GO, (excess + self._max_samples // 20,)) as cursor:
-            last = await cursor.fetchone()
-        for statement in _FORGET if last is not None else ():
-            await connection.execute(statement, last)
+        kept = 0 if row is None else int(row[0])
+        if kept > self._max_samples:
+            await connection.execute(_FORGET, (kept - self._max_samples, self._max_samples // 20))
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
@@ -95,10 +98,13 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     try:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = NORMAL")
-        async with connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'words'") as cursor:
-            if await cursor.fetchone() is None:
-                schema = resources.files("iotrules.history").joinpath("schema.sql").read_text()
-                await connection.executescript(schema)
+        async with connection.execute("SELECT name FROM sqlite_schema") as cursor:
+            names = {name async for (name,) in cursor}
+        if "chunks" not in names:
+            if names:
+                raise _ForeignTablesError("it has other tables than ours")
+            schema = resources.files("iotrules.history").joinpath("schema.sql").read_text()
+            await connection.executescript(schema)
     except BaseException:
         await connection.close()
         raise
@@ -117,23 +123,5 @@ def _remove(path: Path) -> None:
 def _latest_row(reading: Reading) -> tuple[str, str, str, int, int, str]:
     return (
         reading.stream, reading.key.text, reading.key.device, reading.at, reading.received,
-        json.dumps(reading.values),
+        msgspec.json.encode(reading.values).decode(),
     )  # fmt: skip
-
-
-def _sample_rows(reading: Reading) -> list[tuple[str, str, int, str, float]]:
-    key = reading.key.text
-    return [
-        (key, name, reading.at, reading.stream, value)
-        for name, value in reading.values.items()
-        if isinstance(value, float)
-    ]
-
-
-def _word_rows(reading: Reading) -> list[tuple[str, str, int, str, str]]:
-    key = reading.key.text
-    return [
-        (key, name, reading.at, reading.stream, json.dumps(value))
-        for name, value in reading.values.items()
-        if isinstance(value, str | bool)
-    ]

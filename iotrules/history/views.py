@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import aiosqlite
 import msgspec
 
+from iotrules.history.chunks import read_chunk
 from iotrules.model.errors import StateError, UnavailableError
 from iotrules.model.expression import Value
 
@@ -48,10 +50,6 @@ class StoredReading:
     values: dict[str, Value]
 
 
-_NUMBERS = "SELECT at, stream, key, field, value FROM samples WHERE at > ? AND at <= ?"
-_WORDS = "SELECT at, stream, key, field, value FROM words WHERE at > ? AND at <= ?"
-
-
 class HistoryView:
     """A read-only look at a history file: `async with HistoryView(path) as view:`.
 
@@ -83,34 +81,39 @@ class HistoryView:
         return [LatestRow(*(*row[:5], _reading(row[5], self.path))) for row in rows]
 
     async def samples(self, key: str, field: str, since: int = 0, limit: int = 4000) -> list[tuple[int, float]]:
-        """(event time ns, value) after `since`, oldest first; the newest `limit` of them."""
-        rows = await self._rows(
-            "SELECT at, value FROM samples WHERE key = ? AND field = ? AND at > ? ORDER BY at DESC LIMIT ?",
-            key,
-            field,
-            since,
-            limit,
-        )
-        return [(at, value) for at, value in reversed(rows)]
+        """(event time ns, value) after `since`, oldest first; the newest `limit` of them. Numbers only."""
+        query = "SELECT stream, key, body FROM chunks WHERE key = ? AND last > ? ORDER BY last DESC LIMIT ?"
+        found = {
+            one.at: value
+            for one in self._read(await self._rows(query, key, since, limit))
+            if one.at > since and isinstance(value := one.values.get(field), float)
+        }
+        return sorted(found.items())[-limit:]
 
     async def readings(self, after: int, upto: int) -> list[StoredReading]:
         """What was measured after an instant and up to another (event time, ns), in that order.
 
         A message of which no value could be used is not there, nor are values that were missing.
         """
-        grouped: dict[tuple[int, str, str], dict[str, Value]] = {}
-        for at, stream, key, field, value in await self._rows(_NUMBERS, after, upto):
-            grouped.setdefault((at, stream, key), {})[field] = value
-        for at, stream, key, field, text in await self._rows(_WORDS, after, upto):
-            grouped.setdefault((at, stream, key), {})[field] = _word(text, self.path)
-        return [StoredReading(at, stream, key, values) for (at, stream, key), values in sorted(grouped.items())]
+        query = "SELECT stream, key, body FROM chunks WHERE last > ? AND first <= ? ORDER BY rowid"
+        rows = await self._rows(query, after, upto)
+        found = {(one.at, one.stream, one.key): one for one in self._read(rows) if after < one.at <= upto}
+        return [found[place] for place in sorted(found)]
+
+    def _read(self, rows: Sequence[tuple[str, str, bytes]]) -> Iterator[StoredReading]:
+        """What the chunks hold. StateError for one that is none."""
+        try:
+            for stream, key, body in rows:
+                for at, values in read_chunk(body):
+                    if values:
+                        yield StoredReading(at, stream, key, values)
+        except msgspec.MsgspecError as error:
+            raise StateError(f"the history {self.path} holds readings that can't be read: {error}") from error
 
     async def span(self) -> tuple[int, int] | None:
-        """Event times (ns) of the oldest and the newest sample; None if there is none."""
-        rows = await self._rows("SELECT min(at), max(at) FROM samples")
-        rows += await self._rows("SELECT min(at), max(at) FROM words")
-        found = [(first, last) for first, last in rows if first is not None]
-        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+        """Event times (ns) of the oldest and the newest reading; None if there is none."""
+        ((first, last),) = await self._rows("SELECT min(first), max(last) FROM chunks") or [(None, None)]
+        return None if first is None else (first, last)
 
     async def streams(self) -> list[str]:
         """Names of the streams that anything arrived on."""
@@ -123,14 +126,10 @@ class HistoryView:
         return int(median(gaps)) if gaps else None
 
     async def _gaps(self, stream: str, key: str) -> list[int]:
-        rows = await self._rows(
-            "SELECT at FROM samples WHERE key = ?1 AND stream = ?2 AND field ="
-            " (SELECT field FROM samples WHERE key = ?1 AND stream = ?2 LIMIT 1) ORDER BY at DESC LIMIT ?3",
-            key,
-            stream,
-            _GAPS_ASKED + 1,
-        )
-        return [newer - older for (newer,), (older,) in pairwise(rows)]
+        query = "SELECT stream, key, body FROM chunks WHERE key = ? AND stream = ? ORDER BY last DESC LIMIT ?"
+        rows = await self._rows(query, key, stream, _GAPS_ASKED + 1)
+        times = sorted({one.at for one in self._read(rows)})[-_GAPS_ASKED - 1 :]
+        return [newer - older for older, newer in pairwise(times)]
 
     async def _rows(self, query: str, *values: object) -> list[Any]:
         try:
@@ -176,10 +175,3 @@ def _reading(text: str, path: Path) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise StateError(f"the history {path} holds a reading that is no JSON object: {error}") from error
-
-
-def _word(text: str, path: Path) -> str | bool:
-    try:
-        return msgspec.json.decode(text, type=str | bool)
-    except msgspec.MsgspecError as error:
-        raise StateError(f"the history {path} holds a value that is no text or flag: {error}") from error

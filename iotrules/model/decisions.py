@@ -227,9 +227,11 @@ Sample: TypeAlias = tuple[Origin, int, int, Any]
 """A message that was applied: where it came from, its event time, when it came (ns), its values as decoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A message that was applied, decoded: for charts, off the hot path. `at` is event time."""
+class Reading(NamedTuple):
+    """A message that was applied, decoded: for charts, off the hot path. `at` is event time.
+
+    A tuple: there is one for each message, and a frozen dataclass takes as long to make as a rule to decide.
+    """
 
     stream: str
     key: Key

@@ -52,6 +52,8 @@ MAX_WAIT = 60.0
 ALIVE_EVERY = 10.0
 """Seconds between two notes that we run, where rules must know how long we did not."""
 HISTORY_BACKLOG = 50_000
+HISTORY_PAUSE = 1.0
+"""Seconds between two writes to the history, so that each device's readings go together."""
 
 
 class Runtime:
@@ -344,6 +346,7 @@ class Runtime:
             await self._readings_waiting.wait()
             self._readings_waiting.clear()
             await self._write_history()
+            await asyncio.sleep(HISTORY_PAUSE)
 
     async def _write_history(self) -> None:
         batch, self._readings = self._readings, []

@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from iotrules.history.chunks import chunks_of
+from iotrules.model.decisions import Key, Reading
 from iotrules.model.times import MINUTE, SECOND
 
 SCHEMAS = Path(__file__).parents[2] / "iotrules"
@@ -75,7 +77,7 @@ class Seed:
             }
             rows.append(("env", key_of(site, device), device, at, at, json.dumps(reading)))
         self.write(self.history, "INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", rows)
-        self.write(self.history, "INSERT OR REPLACE INTO samples VALUES (?,?,?,'env',?)", [(HOT, "temp", now, 91.2)])
+        self.samples(HOT, [(now, 91.2)])
         self.write(
             self.store,
             "INSERT INTO journal (now, body, hash) VALUES (?, x'', x'')",
@@ -98,6 +100,12 @@ class Seed:
             "INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?,'')",
             [(rule, key, device, after, severity, 1, at, at, summary, reason)],
         )
+
+    def samples(self, key: str, temperatures: list[tuple[int, float]]) -> None:
+        """(event time ns, temperature) of one device, as the engine keeps them."""
+        place = Key.from_text(key)
+        readings = [Reading("env", place, at, at, {"temp": value}) for at, value in temperatures]
+        self.write(self.history, "INSERT INTO chunks VALUES (?,?,?,?,?,?)", [*chunks_of(readings)])
 
     def write(self, file: Path, statement: str, rows: list[tuple[Any, ...]]) -> None:
         with closing(sqlite3.connect(file, timeout=5)) as db, db:
@@ -131,8 +139,8 @@ class Seed:
         for second in range(720):
             if not 300 <= 720 - second <= 360:
                 temp = 60 + 32 * (1 / (1 + math.exp(-(second - 420) / 60))) + 0.7 * math.sin(second / 9)
-                samples.append((HOT, "temp", now - (720 - second) * SECOND, "env", round(temp, 2)))
-        self.write(self.history, "INSERT OR REPLACE INTO samples VALUES (?,?,?,?,?)", samples)
+                samples.append((now - (720 - second) * SECOND, round(temp, 2)))
+        self.samples(HOT, samples)
         self.transition(
             "fan-check", HOT, "firing", "resolved", "minor", now - 9 * MINUTE, summary="fan of boiler-07 turns again"
         )
@@ -155,7 +163,7 @@ class Seed:
             key = key_of("north", device)
             reading = json.dumps({"temp": 99, device: device, "state": IMAGE})
             self.write(self.history, "INSERT INTO latest VALUES ('env',?,?,?,?,?)", [(key, device, now, now, reading)])
-            self.write(self.history, "INSERT INTO samples VALUES (?,'temp',?,'env',99)", [(key, now)])
+            self.samples(key, [(now, 99.0)])
             for after in ("firing", "resolved"):
                 words = {"summary": f"{device} is hot", "reason": SCRIPT}
                 self.transition(f"{after} {device}", key, "pending", after, "critical", now, **words)

@@ -114,8 +114,7 @@ def test_chart_has_thresholds_and_follows_new_samples(live: tuple[Seed, str], pa
     chart = page.get_by_role("img", name=re.compile(r"temp over 5 minutes"))
     expect(chart).to_have_attribute("aria-label", re.compile("boiler-overheat > 85, boiler-warm > 75"))
     expect(chart.locator("canvas")).to_be_visible()
-    sample = (HOT, "temp", time.time_ns() + 2 * SECOND, 123.5)
-    seed.write(seed.history, "INSERT OR REPLACE INTO samples VALUES (?,?,?,'env',?)", [sample])
+    seed.samples(HOT, [(time.time_ns() + 2 * SECOND, 123.5)])
     expect(chart).to_have_attribute("aria-label", re.compile(r"now 123\.5"))
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
+from iotrules.history.chunks import LONGEST, chunks_of, read_chunk
 from iotrules.history.sqlite import TRIM_EVERY, SqliteHistory
 from iotrules.history.views import HistoryView, LatestRow
 from iotrules.model.decisions import Key, Reading
@@ -32,7 +35,8 @@ def _temps(count: int, start: int = 1) -> list[Reading]:
 
 def _samples(path: Path) -> list[int]:
     with closing(sqlite3.connect(path)) as db:
-        return [at // SECOND for (at,) in db.execute("SELECT at FROM samples ORDER BY at")]
+        bodies = db.execute("SELECT body FROM chunks").fetchall()
+    return sorted(at // SECOND for (body,) in bodies for at, _ in read_chunk(body))
 
 
 @pytest.fixture
@@ -131,8 +135,6 @@ async def test_a_file_that_is_no_history_is_begun_anew(
 async def test_a_history_with_other_tables_is_begun_anew(path: Path, history: SqliteHistory, view: HistoryView) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE samples (x)")
-    with pytest.raises(UnavailableError):
-        await history.append(_temps(2))
     await history.append(_temps(2))
     assert len(await view.samples(B1.text, "temp")) == 2
 
@@ -173,9 +175,9 @@ async def test_a_reader_in_between_disturbs_nothing(path: Path, history: SqliteH
     await history.append(_temps(1))
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        assert reader.execute("SELECT count(*) FROM samples").fetchone() == (1,)
+        assert reader.execute("SELECT sum(count) FROM chunks").fetchone() == (1,)
         await history.append(_temps(1, start=2))
-        assert reader.execute("SELECT count(*) FROM samples").fetchone() == (1,)
+        assert reader.execute("SELECT sum(count) FROM chunks").fetchone() == (1,)
     assert _samples(path) == [1, 2]
 
 
@@ -202,16 +204,34 @@ async def test_texts_are_bounded_as_numbers_are(path: Path) -> None:
     assert kept[-1].at == (TRIM_EVERY - 1) * SECOND
 
 
-async def test_a_history_of_before_texts_were_kept_takes_them_from_now_on(path: Path) -> None:
-    history = SqliteHistory(path)
-    await history.append([_reading(1, temp=1.0)])
-    await history.close()
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("DROP TABLE words")
-    async with HistoryView(path) as view:
-        assert [one.values for one in await view.readings(0, 9 * SECOND)] == [{"temp": 1.0}]
-    history = SqliteHistory(path)
+async def test_a_history_of_an_earlier_program_is_begun_anew(path: Path, history: SqliteHistory) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript("CREATE TABLE latest (key); CREATE TABLE samples (key); CREATE TABLE words (key)")
     await history.append([_reading(2, fan="running")])
-    await history.close()
-    async with HistoryView(path) as view:
-        assert [one.values for one in await view.readings(0, 9 * SECOND)] == [{"temp": 1.0}, {"fan": "running"}]
+    assert _samples(path) == [2]
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda at, key, values: Reading("env", key, at, at, values),
+            st.integers(-(2**62), 2**62),
+            st.sampled_from([B1, B2]),
+            st.dictionaries(
+                st.sampled_from(["temp", "fan", "door"]),
+                st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5) | st.booleans(),
+            ),
+        ),
+        max_size=3 * LONGEST,
+    )
+)
+def test_what_goes_into_chunks_comes_out_of_them(readings: list[Reading]) -> None:
+    chunks = chunks_of(readings)
+    assert all(one.size <= LONGEST for one in chunks)
+    found = [(one.key, at, values) for one in chunks for at, values in read_chunk(one.body)]
+    wanted = [
+        (one.key.text, one.at, {name: value for name, value in one.values.items() if value is not None})
+        for one in readings
+        if one.values
+    ]
+    assert sorted(found, key=repr) == sorted(wanted, key=repr)
