@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 from collections import deque
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -286,9 +287,8 @@ class Connection:
             self._final = True
             self._reason = f"another client has connected with our client id {self._settings.client_id!r}"
 
-    def _on_log(self, _client: Client, _data: None, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR:
-            self._last_error = f"connection lost: {text}"
+    def _note_error(self, text: str) -> None:
+        self._last_error = f"connection lost: {text}"
 
     def _make_client(self) -> Client:
         settings = self._settings
@@ -311,10 +311,18 @@ class Connection:
         client.on_subscribe = self._on_subscribe
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_log = self._on_log
+        client.enable_logger(_errors_only(self._note_error))  # `on_log` would have each packet put into words
         client.on_socket_open = _tune
         client.on_socket_register_write = _leave_it_to_the_thread
         return client
+
+
+def _errors_only(tell: Callable[[str], None]) -> logging.Logger:
+    """A logger that stands alone, and passes on the words of errors."""
+    logger, handler = logging.Logger("mqtt", logging.ERROR), logging.Handler()
+    handler.emit = lambda record: tell(record.getMessage())  # type: ignore[method-assign]  # a class would say no more
+    logger.addHandler(handler)
+    return logger
 
 
 def _tune(_client: Client, _data: None, sock: Any) -> None:
