@@ -1,6 +1,6 @@
 """The generated function of a stream: from the bytes of an ordinary message to what its rules have to decide.
 
-It takes a message that its decoder reads, that is newer than all before it of its source, and next in its count; all
+It takes a message that its decoder reads, no older than those before it of its source, and next in its count; all
 else it leaves, untouched, to the careful way. Of the rules it looks at the truths alone: where they are what they were
 when each rule last looked and nothing changed, and no hold is over, there is nothing to decide.
 """
@@ -120,7 +120,8 @@ def _refuse_what_is_not_next(writer: Writer, decoder: Decoder) -> None:
         writer.line("at = newest + received - source.wall if received > source.wall else newest")
     else:
         writer.line(f"at = m.{decoder.time} * {decoder.scale}" if decoder.scale != 1 else f"at = m.{decoder.time}")
-        with writer.block(f"if at <= newest or at > received + {time.ahead}:"):
+        older = "<" if decoder.ids else "<="  # without a count, one of the same time may be the same
+        with writer.block(f"if at {older} newest or at > received + {time.ahead}:"):
             writer.line("return False")
     if decoder.ids:
         head = "".join(f"m.{place}, " for place in decoder.ids[:-1])
