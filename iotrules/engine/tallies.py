@@ -131,14 +131,14 @@ class Tally:
 
     def apart(self, member: str, value: float) -> float | None:
         """How far a member's `value` lies from the others', in deviations estimated from their median and MAD."""
-        others, own = self._ordered, self.held.get(member, (0, None))[1]
-        if own is not None:
-            place = bisect_left(others, own)
-            others = others[:place] + others[place + 1 :]
-        if len(others) < LEAST_OTHERS:
-            return None
-        score = robust_score(others, value)
-        return score if score is not None and math.isfinite(score) else None
+        own = self.held.get(member, (0, None))[1]
+        if own is None:
+            return _score(self._ordered, value)
+        place = bisect_left(self._ordered, own)
+        kept = self._ordered.pop(place)  # out and in again: two memory moves, where a copy counts every reference
+        score = _score(self._ordered, value)
+        self._ordered.insert(place, kept)
+        return score
 
     def _count(self, value: Value | None, by: int) -> None:
         """Take a member's value in (`by` 1) or out (-1)."""
@@ -160,6 +160,11 @@ class Tally:
             insort(self._ordered, number)
         else:
             del self._ordered[bisect_left(self._ordered, number)]
+
+
+def _score(others: list[float], value: float) -> float | None:
+    score = robust_score(others, value) if len(others) >= LEAST_OTHERS else None
+    return score if score is not None and math.isfinite(score) else None
 
 
 def _exact(value: float) -> int:
