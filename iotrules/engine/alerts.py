@@ -21,7 +21,7 @@ from iotrules.engine.schedules import first_open
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
 from iotrules.engine.tracks import Track
-from iotrules.model.decisions import AlertState, Transition
+from iotrules.model.decisions import AlertState, Evidence, Transition
 from iotrules.model.expression import Value
 from iotrules.model.rules import Absence, Rule, Severity
 from iotrules.model.times import duration_words
@@ -36,6 +36,10 @@ class Change(NamedTuple):
     severity: Severity
     held: int = 0
     outcome: Outcome | None = None
+    amended: bool = False
+    """Is it put right after the fact? Then no step runs."""
+    evidence: Evidence | None = None
+    """What decided on it, where that was a copy of the key."""
 
 
 def on_sample(compiled: CompiledRule, track: Track, moment: Moment) -> bool:
@@ -92,6 +96,24 @@ def decommission(before: Plan, moment: Moment) -> None:
             _move(compiled, track, state.rule(compiled.rule.name, key), change, moment)
         give_up(state, compiled, key)
     forget_unheard(state)
+
+
+def put_right(
+    compiled: CompiledRule,
+    track: Track,
+    rule_state: RuleState,
+    signal: Signal,
+    severity: Severity,
+    words: str,
+    told: Transition | None,
+    moment: Moment,
+) -> None:
+    """Move an alert to what a late sample shows. `told` is what the past, decided again, last said of it."""
+    reason = f"{words}: {told.reason}" if told is not None else words
+    change = Change(
+        signal, max(track.clock, track.looked), reason, severity, 0, None, True, None if told is None else told.evidence
+    )
+    _move(compiled, track, rule_state, change, moment)
 
 
 def tell_again(compiled: CompiledRule, track: Track, at: int, moment: Moment) -> None:
@@ -199,7 +221,7 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
     transition = _transition(compiled, track, rule_state, before, change, muted, values, moment)
     if compiled.rule.alert:
         moment.decision.transitions.append(transition)
-    if change.signal is not Signal.WITHDRAWN:
+    if change.signal is not Signal.WITHDRAWN and not change.amended:
         run_steps(moment.state, compiled.rule, transition, risen_from, moment.decision, values)
     return True
 
@@ -233,5 +255,6 @@ def _transition(
     return Transition(
         rule.name, track.key, 0 if after is AlertState.PENDING else rule_state.episode, rule_state.number,
         before, after, change.severity, change.at, moment.now, change.reason, fill(rule.summary, values),
-        evidence_of(moment.state, compiled, track, after, change.at, change.held, change.outcome), muted,
+        change.evidence or evidence_of(moment.state, compiled, track, after, change.at, change.held, change.outcome),
+        muted, change.amended,
     )  # fmt: skip

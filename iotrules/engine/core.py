@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
 from iotrules.engine import clocks, commands, held, notices, own_alerts
+from iotrules.engine.amending import amend, forget
 from iotrules.engine.attending import attend, wake_failed
 from iotrules.engine.bounds import Bounds
 from iotrules.engine.downtime import take_stop
@@ -115,11 +116,13 @@ class Engine:
         match value:
             case Messages(arrivals):
                 self._take(arrivals, moment)
+                amend(moment)
             case Tick():
                 self._tick(moment)
                 self._tell_freed(moment, passed=True)
             case Started(stopped):
                 take_stop(stopped, moment)
+                forget(self._state)
                 reread(moment)
                 self._tell_freed(moment, passed=True)
             case Receipt():

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from iotrules.engine import clocks, commands, lateness
+from iotrules.engine import amending, clocks, commands, lateness
 from iotrules.engine.decode import MAX_PAYLOAD, decode_object, digest_of, identity, read_fields, read_time
 from iotrules.engine.decoder import decode_whole
-from iotrules.engine.evaluate import Scope
 from iotrules.engine.evictions import make_room
-from iotrules.engine.filling import fill_windows
 from iotrules.engine.joins import sample_joined
 from iotrules.engine.moment import Moment, Truths
-from iotrules.engine.plan import StreamPlan, TrackPlan
+from iotrules.engine.plan import StreamPlan
 from iotrules.engine.samples import FOREVER
+from iotrules.engine.sampling import bring_up, take_sample, track_of
 from iotrules.engine.sources import Counted, Held, Identity, Source
 from iotrules.engine.state import State
 from iotrules.engine.tracks import Track
-from iotrules.model.decisions import DeadLetter, Key
+from iotrules.model.decisions import DeadLetter
 from iotrules.model.errors import MessageError
 from iotrules.model.expression import Value
 from iotrules.model.inputs import Arrival
@@ -109,7 +108,7 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
         decision.count(parsed.time_fault, stream.name)
     if stream.late:
         let_leave(source, plan, moment)
-    if not _is_new(source, parsed, moment):
+    if not _is_new(source, parsed, arrival, moment):
         return
     if parsed.ahead:
         clocks.note_ahead(source, parsed.ahead, moment)
@@ -134,7 +133,7 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
 def _sample_of(parsed: Parsed, at: int, arrival: Arrival) -> Held:
     """What is taken of a message, with what gives it its place among those of the same event time if it has to wait."""
     number = parsed.identity.number if isinstance(parsed.identity, Counted) else 0
-    digest = digest_of(at, arrival.payload) if parsed.stream.late else 0
+    digest = digest_of(at, arrival.payload) if parsed.stream.late or parsed.stream.amends else 0
     return Held(at, number, digest, arrival.received, parsed.values)
 
 
@@ -154,7 +153,7 @@ def let_leave(source: Source, plan: StreamPlan, moment: Moment) -> None:
 def keep_pace(source: Source, plan: StreamPlan, moment: Moment) -> None:
     """Set the clocks of a source's keys by its watermark, which a message may have moved."""
     for track_plan in plan.tracks:
-        track = track_of(moment.state, track_plan, source, moment.now)
+        track = track_of(moment.state, track_plan, source.labels, moment.now)
         if track.sampled and track.plan is not None:
             track.clock_wall = lateness.passes(source, track.clock, plan.stream.late)
             moment.impatient(track, moment)
@@ -166,9 +165,10 @@ def _apply(source: Source, plan: StreamPlan, sample: Held, moment: Moment) -> No
     wall = lateness.passes(source, sample.at, late) if late else moment.now
     moment.decision.count("applied", plan.stream.name)
     moment.decision.samples.append((source.untyped_origin, sample.at, sample.received, sample.values))
-    tracks = [_bring_up(one, source, sample.at, moment) for one in plan.tracks]
+    amending.keep(source, sample, moment.state)
+    tracks = [bring_up(one, source.labels, sample.at, moment) for one in plan.tracks]
     for track in tracks:
-        _sample(track, source, sample, wall, moment)
+        take_sample(track, source.labels, sample, wall, moment)
     sampled: list[tuple[Track, Truths]] = [(track, None) for track in tracks]
     for track in tracks:
         sampled += moment.vote(track, None, moment)
@@ -179,17 +179,21 @@ def _apply(source: Source, plan: StreamPlan, sample: Held, moment: Moment) -> No
     moment.reread(moment)
 
 
-def _is_new(source: Source, parsed: Parsed, moment: Moment) -> bool:
-    """Neither a duplicate nor late; those are counted."""
+def _is_new(source: Source, parsed: Parsed, arrival: Arrival, moment: Moment) -> bool:
+    """Neither a duplicate nor late; those are counted, and what is late may be put in its place."""
     source.settle_last(digest_of)
     if source.has(parsed.identity):
         moment.decision.count("duplicate", parsed.stream.name)
         return False
     late = parsed.stream.late
-    if parsed.time is not None and lateness.is_late(source, parsed.time, late, moment.now):
+    if parsed.time is None or not lateness.is_late(source, parsed.time, late, moment.now):
+        return True
+    if not amending.take_late(source, _sample_of(parsed, parsed.time, arrival), moment):
         moment.decision.count("late", parsed.stream.name)
-        return False
-    return True
+    elif isinstance(parsed.identity, Counted):
+        source.remember(parsed.identity, parsed.time, timed=True)
+        moment.state.mark(("seen", source.name))
+    return False
 
 
 def _remember(source: Source, parsed: Parsed, arrival: Arrival, now: int) -> int:
@@ -201,30 +205,3 @@ def _remember(source: Source, parsed: Parsed, arrival: Arrival, now: int) -> int
     lateness.move_on(source, at, arrival.received, late, now)
     source.remember(parsed.identity, at, timed=parsed.time is not None, late=late)
     return at
-
-
-def _bring_up(plan: TrackPlan, source: Source, at: int, moment: Moment) -> Track:
-    """The track of one way of keying, with its time passed up to a sample at event time `at`."""
-    track = track_of(moment.state, plan, source, moment.now)
-    if track.sampled:
-        moment.catch_up(track, max(at, track.clock) - 1, moment)
-    return track
-
-
-def _sample(track: Track, source: Source, sample: Held, wall: int, moment: Moment) -> None:
-    """One sample for a key; its rules are to look at it then."""
-    plan, values = track.plan, sample.values
-    if plan is None:
-        return
-    at = max(sample.at, track.clock) if track.sampled else sample.at
-    moment.state.mark(("track", track.name))
-    track.sample(at, wall, source.labels, track.merge(at, values) if plan.stream.partial else values)
-    scope = Scope(values, source.labels, lambda _: None, track.attributes, track.remembered)
-    fill_windows(track, scope, moment)
-    plan.count_evaluations(moment.decision, 1)
-
-
-def track_of(state: State, plan: TrackPlan, source: Source, now: int) -> Track:
-    """The track that a source's samples go to."""
-    key = Key(tuple((name, source.labels[name]) for name in plan.by))
-    return state.track((plan.stream.name, plan.by, key), now)

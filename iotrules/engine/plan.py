@@ -154,8 +154,9 @@ class StreamPlan:
 
     def taker(self, tracks: tuple[TrackPlan, ...]) -> Callable[..., bool] | None:
         """The generated function for sources whose tracks have these plans; None where there is to be none."""
-        if not self.fused or self.decoder is None or self.stream.late or self.stream.partial:
-            return None  # samples that wait, and values that are kept, go the careful way
+        stream = self.stream
+        if not self.fused or self.decoder is None or stream.late or stream.amends or stream.partial:
+            return None  # samples that wait or are remembered, and values that are kept, go the careful way
         found = self.made.get(tracks)
         if found is None:
             found = self.made[tracks] = fuse(
@@ -197,6 +198,8 @@ class Plan:
     """By stream: the tracks of joined streams that its messages reach."""
     narrowed: dict[tuple[TrackPlan, tuple[int, ...]], TrackPlan] = field(default_factory=dict)
     """For keys that not all rules look at, by the indexes of those that do."""
+    amended: dict[str, Plan | None] = field(default_factory=dict)
+    """By stream: the rules whose past can be decided again, compiled alone once that is needed."""
 
     def track_for(self, name: TrackName) -> TrackPlan | None:
         """What has to be kept for one key."""

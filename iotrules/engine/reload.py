@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iotrules.engine import notices
 from iotrules.engine.alerts import decommission, withdraw
+from iotrules.engine.amending import forget
 from iotrules.engine.attending import end_changed, schedule_failed
 from iotrules.engine.clocks import note_believed
 from iotrules.engine.decode import digest_of
@@ -28,6 +29,7 @@ def reload(files: Reload, moment: Moment) -> None:
     state = moment.state
     before = state.plan
     state.load(files)
+    forget(state)
     after = state.plan
     for name, compiled in before.rules.items():
         successor = after.set.rules.get(name)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from iotrules.engine.amends import Log
 from iotrules.engine.bounds import Active, Bounds
 from iotrules.engine.decode import digest_of
 from iotrules.engine.guarded import Counted, Guarding, GuardWindow, HeldAlert
@@ -116,6 +117,10 @@ class State:
         self.guards: dict[tuple[str, int, str], GuardWindow] = {}
         self.held: dict[tuple[str, str], HeldAlert] = {}
         self.counted: dict[tuple[str, str], Counted] = {}
+        self.amends: dict[SourceName, Log] = {}
+        """Of streams with `on_late: amend`, what each source's past can be decided on again from."""
+        self.amended: list[tuple[SourceName, int]] = []
+        """Late samples of this input, by their event times, that were put into those."""
         self._tables: dict[str, tuple[dict[Any, Any], type]] = {
             "rule": (self.rules, RuleState),
             "sequence": (self.sequences, SequenceState),
@@ -129,6 +134,7 @@ class State:
             "guard": (self.guards, GuardWindow),
             "held": (self.held, HeldAlert),
             "counted": (self.counted, Counted),
+            "amend": (self.amends, Log),
         }
         self.timers: Timers[tuple[str, ...]] = Timers()
         self.waiting: Timers[tuple[str, ...]] = Timers()
@@ -137,6 +143,12 @@ class State:
         self.touched: list[Source | Track] = []
         """What a generated function changed since the last snapshot."""
         self._dirty: set[Part] = set()
+
+    def aside(self, plan: Plan) -> State:
+        """An empty memory with another plan, for the same devices: to decide on something that is not to count."""
+        found = State(self._read, fused=False, bounds=self.bounds)
+        found.plan, found.devices = plan, self.devices
+        return found
 
     def mark(self, part: Part) -> None:
         """Note that a part changed: it goes into the next snapshot, and the input that did it into the journal."""
@@ -257,6 +269,8 @@ class State:
         stream = self.plan.set.streams[source.name[0]]
         self.by_topic.pop(stream.topic.fill(source.labels), None)
         self.leaves(source, None)
+        if self.amends.pop(source.name, None) is not None:
+            self.mark(("amend", source.name))
         del self.sources[source.name], self.sources_of[stream.name][source.name]
         self.mark(("seen", source.name))
 

@@ -8,7 +8,10 @@ from iotrules.language.streams import LEAST_SAMPLES, MOST_SAMPLES
 
 Schema = dict[str, Any]
 
-ON_LATE: Schema = {"description": "What comes later than late is dropped, and counted.", "enum": ["drop", None]}
+ON_LATE: Schema = {
+    "description": "What comes later than late: drop (the default), or amend: the device's past is decided again.",
+    "enum": ["drop", "amend", None],
+}
 
 OTHER_STREAM_KEYS: Schema = {
     "partial": {

@@ -129,11 +129,9 @@ def _path(part: Part, text: str, *where: str | int) -> tuple[str, ...]:
 
 def _time(part: Part, document: TimeDocument) -> EventTime:
     late = part.duration(document.late, 0, "time", "late")
-    if document.on_late == "amend":
-        message = "on_late: amend is part of the rule language but not supported by this version"
-        part.wrong(message, "time", "on_late", hint="what comes later than late is dropped, and counted")
+    ahead = part.duration(document.ahead, _AHEAD, "time", "ahead")
     path = _path(part, document.field, "time", "field")
-    return EventTime(path, document.format, part.duration(document.ahead, _AHEAD, "time", "ahead"), late)
+    return EventTime(path, document.format, ahead, late, document.on_late == "amend")
 
 
 def _max_samples(part: Part, given: int | None) -> int | None:

@@ -87,6 +87,8 @@ class Transition:
     evidence: Evidence
     muted: str = ""
     """Why nobody is notified of it; empty if people are. Only of what fires or is resolved."""
+    amended: bool = False
+    """Did a message that came too late show it? Then no step ran for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class EventTime:
     format: Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
     ahead: int
     late: int = 0
+    amend: bool = False
+    """Is what comes later than `late` put in its place, and the past decided again? Else it is dropped."""
 
 
 FRESH_INTERVALS = 3
@@ -98,6 +100,11 @@ class Stream:
     def late(self) -> int:
         """How long samples wait for older ones, ns."""
         return 0 if self.time is None else self.time.late
+
+    @property
+    def amends(self) -> bool:
+        """Is the past decided again where a sample comes too late?"""
+        return self.time is not None and self.time.amend
 
     @property
     def captures(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class LogObserver:
                     episode=change.episode,
                     reason=change.reason,
                     muted=change.muted,
+                    amended=change.amended,
                 )
             for command in entry.decision.commands:
                 log.info(

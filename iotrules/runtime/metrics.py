@@ -40,6 +40,9 @@ class EngineMetrics:
         self._applied = counter("messages_applied", "Messages applied to their device.", ["stream"])
         self._dropped = counter("messages_dropped", "Messages that change nothing, by reason.", ["reason"])
         self._early = counter("messages_early", "Messages decided on before their late was over.", ["stream"])
+        self._amended = counter(
+            "messages_amended", "Messages that came too late and were put in their place.", ["stream"]
+        )
         self._ahead = counter("clock_ahead", "Messages whose time was too far ahead of ours to be used.", ["stream"])
         self._rejected = counter("messages_rejected", "Messages put into the dead letters, by reason.", ["reason"])
         self._evaluations = counter("rule_evaluations", "Conditions evaluated.", ["rule"])
@@ -70,7 +73,7 @@ class EngineMetrics:
         for outcome in ("applied", "unchanged", "refused"):
             self._reloads.labels(outcome)
         for stream in rules.streams:
-            for metric in (self._applied, self._early, self._ahead):
+            for metric in (self._applied, self._early, self._amended, self._ahead):
                 metric.labels(stream)
         for reason in ("duplicate", "late"):
             self._dropped.labels(reason)
@@ -143,6 +146,8 @@ class EngineMetrics:
                 self._dropped.labels(counter).inc(count)
             case "released_early":
                 self._early.labels(label).inc(count)
+            case "amended":
+                self._amended.labels(label).inc(count)
             case "clock_ahead":
                 self._ahead.labels(label).inc(count)
             case "evaluations":

@@ -170,7 +170,6 @@ def test_a_wrong_rule_is_refused_where_it_is_wrong(body: str, found: str, messag
         ("topic: ''", "from 1 to"),
         ("{}", 'the key "topic" is missing'),
         ("topic: a, time: {field: t, format: unix}", "must be one of unix_s"),
-        ("topic: a, time: {field: t, format: unix_s, late: 5s, on_late: amend}", "not supported by this version"),
         ("topic: a, time: {field: a..b, format: unix_s}", "is no path"),
         ("topic: a, id: []", "id is a list"),
         ("topic: a, interval: 10", "write 10s or 10m"),

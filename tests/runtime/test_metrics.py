@@ -29,6 +29,7 @@ EXPECTED = {
     "iotrules_messages_received_total": {"source"},
     "iotrules_messages_applied_total": {"stream"},
     "iotrules_messages_dropped_total": {"reason"},
+    "iotrules_messages_amended_total": {"stream"},
     "iotrules_messages_early_total": {"stream"},
     "iotrules_clock_ahead_total": {"stream"},
     "iotrules_messages_rejected_total": {"reason"},

@@ -46,6 +46,22 @@ def test_messages_carry_time_ids_and_nested_fields(tmp_path: Path) -> None:
     assert json.loads(second.payload) == body | {"ts": ts + 10_000, "boot": 2, "seq": 2}
 
 
+def test_a_delay_has_messages_come_later_than_they_were_measured(tmp_path: Path) -> None:
+    text = """
+cases:
+  - name: n
+    key: {site: A, device: c}
+    send:
+      - {env.temp: "80 81", every: 10s, delay: 25s}
+      - {env.temp: 82, at: 30s}
+    expect: [{alerts: none}]
+"""
+    (case,) = suite_of(tmp_path, text).cases
+    start = json.loads(case.sent[0].payload)["ts"]
+    found = [(one.at // SECOND, (json.loads(one.payload)["ts"] - start) // 1000) for one in case.sent]
+    assert found == [(25, 0), (30, 30), (35, 10)]
+
+
 def test_timers_fire_in_virtual_time(tmp_path: Path) -> None:
     _, run = played(tmp_path, HOT + "      - {alerts: none}\n")
     assert moves(run) == ["20s pending", "1m20s firing", "2m resolved"]

@@ -47,6 +47,7 @@ class SendDocument(_Document):
     at: str | None = None
     key: dict[str, str] = Field(default_factory=dict)
     drop: list[str] = Field(default_factory=list)
+    delay: str | None = None
 
 
 class RestartDocument(_Document):

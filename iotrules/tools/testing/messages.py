@@ -24,7 +24,7 @@ from iotrules.tools.testing.documents import SendDocument
 from iotrules.tools.testing.series import MAX_STEPS, Step, series
 from iotrules.yamlfile import Mapping, Node, Scalar, Source, describe, nearest, quoted
 
-_OPTIONS = ("every", "at", "key", "drop")
+_OPTIONS = ("every", "at", "key", "drop", "delay")
 
 
 @dataclass(slots=True)
@@ -51,6 +51,7 @@ class Sender:
             part.wrong("send has no series", hint=f'write STREAM.FIELD: "80x3 86"; there are: {names}')
         every = part.duration(document.every, 0, "every", least=MILLISECOND)
         offset = part.duration(document.at, 0, "at")
+        delay = part.duration(document.delay, 0, "delay")
         length = max((len(steps) for steps in columns.values()), default=0)
         if length > 1 and document.every is None:
             part.wrong("several values need every: how far apart they are", hint="write every: 10s")
@@ -63,7 +64,7 @@ class Sender:
         if len(part.problems) > before:
             return []
         return [
-            self._message(self.rules.streams[stream], topic, offset + step * every, _row(columns, stream, step))
+            self._message(self.rules.streams[stream], topic, offset + step * every, delay, _row(columns, stream, step))
             for step in range(length)
             if offset + step * every not in dropped
             for stream, topic in topics.items()
@@ -91,7 +92,8 @@ class Sender:
             return ""
         return pattern.fill(dict(labels))
 
-    def _message(self, stream: Stream, topic: str, at: int, row: AnyMapping[Field, Step]) -> Sent:
+    def _message(self, stream: Stream, topic: str, at: int, delay: int, row: AnyMapping[Field, Step]) -> Sent:
+        """Measured at `at`, it arrives `delay` later; both in ns."""
         body: dict[str, Any] = {}
         number = next(self.numbers)
         for path in stream.id_paths:
@@ -101,7 +103,7 @@ class Sender:
         for field, value in row.items():
             if value is not None:
                 _put(body, field.path, _whole(value))
-        return Sent(at, topic, msgspec.json.encode(body))
+        return Sent(at + delay, topic, msgspec.json.encode(body))
 
 
 def check_key(part: Part, key: AnyMapping[str, str], rules: RuleSet, *path: str | int) -> None:
