@@ -110,9 +110,8 @@ def put_right(
 ) -> None:
     """Move an alert to what a late sample shows. `told` is what the past, decided again, last said of it."""
     reason = f"{words}: {told.reason}" if told is not None else words
-    change = Change(
-        signal, max(track.clock, track.looked), reason, severity, 0, None, True, None if told is None else told.evidence
-    )
+    at, evidence = track.clock_at(moment.now), None if told is None else told.evidence
+    change = Change(signal, at, reason, severity, amended=True, evidence=evidence)
     _move(compiled, track, rule_state, change, moment)
 
 

@@ -123,8 +123,8 @@ def _replay(source: Source, log: Log, oldest: int, track: Track, again: Moment) 
             take_sample(one, source.labels, sample, sample.received, again)
         again.settle([(one, None) for one in tracks], again)
     found = _track_of(again.state, source)
-    if found is not None and track.looked > found.clock:  # so far our clock has had the rules look
-        again.catch_up(found, track.looked, again)
+    if found is not None and track.sampled:  # so far our clock has had the rules look, but for what it waits for
+        again.catch_up(found, track.clock_at(again.now) - 1, again)
 
 
 def _put_right(
