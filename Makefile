@@ -3,13 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test chaos check format lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/iotrules demo $(ARGS)
 
 test: .venv/dev.stamp
 	$(BIN)/pytest $(ARGS)
+
+# The long run against real processes (docs/reliability.md); its table is .chaos/table.md.
+KILLS ?= 200
+SEED ?= 1
+DEVICES ?= 200
+RATE ?= 10
+chaos: .venv/dev.stamp
+	$(BIN)/python -m tests.chaos.run --kills $(KILLS) --seed $(SEED) --devices $(DEVICES) --rate $(RATE) $(ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from iotrules.language import load_files
 from iotrules.model.errors import ConfigError, Problem, RuleError
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import InvokeStep, RuleSet
+from iotrules.ports import Clock, Store, Transport
 from iotrules.runtime.clock import SystemClock
 from iotrules.runtime.control import ControlServer, control_path
 from iotrules.runtime.logging import LogObserver
@@ -46,6 +48,18 @@ class RunOptions:
     metrics_port: int
     dry_run: bool
     watch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What each adapter is put behind; as shipped, nothing.
+
+    Who calls the command with one of these as click's `obj` sees what passes an adapter, or has it fail.
+    """
+
+    store: Callable[[Store], Store] = lambda store: store
+    transport: Callable[[Transport], Transport] = lambda transport: transport
+    clock: Callable[[Clock], Clock] = lambda clock: clock
 
 
 @click.command("run", short_help="run the engine")
@@ -91,11 +105,12 @@ def command(
     SIGHUP reads the rule files again: if they load they are used, else the problems are logged and the old rules stay.
     """
     set_up_logs()
+    options = RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch)
     with reported():
-        asyncio.run(_run(RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch)))
+        asyncio.run(_run(options, click.get_current_context().find_object(Parts) or Parts()))
 
 
-async def _run(options: RunOptions) -> None:
+async def _run(options: RunOptions, parts: Parts) -> None:
     functions = LocalFunctions(options.functions)
     files, rules = _read_rules(options, functions.names())
     metrics = EngineMetrics()
@@ -106,11 +121,11 @@ async def _run(options: RunOptions) -> None:
     )
     runtime = Runtime(
         files=files,
-        store=SqliteStore(options.store),
-        transport=transport,
+        store=parts.store(SqliteStore(options.store)),
+        transport=parts.transport(transport),
         functions=functions,
         history=SqliteHistory(Path(f"{options.store}.history")),
-        clock=SystemClock(),
+        clock=parts.clock(SystemClock()),
         observers=[metrics, LogObserver()],
         name=options.name,
         control=ControlServer(control_path(options.store)),

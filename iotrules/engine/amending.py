@@ -138,7 +138,7 @@ def _put_right(
         newest = told[-1] if told else None
         put_right(compiled, track, rule_state, signal, severity, words, newest, moment)
     rule_state.rungs, rule_state.ending = wanted.rungs, wanted.ending
-    rule_state.observed = max(rule_state.observed, wanted.observed)
+    rule_state.observed = wanted.observed
     moment.state.keep_rule(*name, rule_state)
 
 

@@ -164,14 +164,16 @@ def hold_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int
 
 def next_due(compiled: CompiledRule, track: Track, rule_state: RuleState) -> int | None:
     """The event time at which time alone may next change what was observed."""
-    observed = max(rule_state.observed, track.clock, track.revised)  # a restart may have forgotten when it last looked
-    candidates = _holds_over(compiled, track, rule_state)
-    candidates.append(track.next_stale(observed))
+    looked = max(rule_state.observed, track.clock)
+    observed = max(looked, track.revised)  # a restart may have forgotten when it last looked
+    # What was persisted or registered since is no look: a hold that was over by then has still to be told of.
+    candidates = [due for due in _holds_over(compiled, track, rule_state) if due is not None and due > looked]
+    later = [track.next_stale(observed)]
     if any(held.since is not None for held, *_ in _running(compiled, rule_state)):
-        candidates += _ends_of_knowledge(compiled, track, rule_state.stops, observed)
+        later += _ends_of_knowledge(compiled, track, rule_state.stops, observed)
     if compiled.every is not None and observed <= track.clock + compiled.horizon:
-        candidates.append(observed + compiled.every)
-    return min((due for due in candidates if due is not None and due > observed), default=None)
+        later.append(observed + compiled.every)
+    return min(candidates + [due for due in later if due is not None and due > observed], default=None)
 
 
 def _ends_of_knowledge(compiled: CompiledRule, track: Track, stops: Stops, observed: int) -> list[int | None]:

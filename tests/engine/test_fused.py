@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotrules.model.decisions import Decision
-from iotrules.model.inputs import Arrival, Messages
+from iotrules.model.inputs import Arrival, Messages, Tick
 from iotrules.model.times import MILLISECOND, SECOND
 from tests.engine.world import START, STREAM, World
 
@@ -257,3 +257,15 @@ def test_a_hold_is_over_when_it_is_over_though_messages_come_faster_than_they_di
     world.pass_time(120)
     (fired,) = [change for one in world.decisions for change in one.transitions if change.after.value == "firing"]
     assert ((fired.at - START) / SECOND, round((fired.decided - START) / SECOND)) == (50, 50)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_a_tick_decides_does_not_depend_on_when_the_key_was_scheduled(restart: bool) -> None:
+    """The tick is another key's. A restart schedules all keys anew; before, the lag of an older message counted."""
+    world = World("  hot: {from: env, when: temp > 80, for: 2s}\n")
+    for at, lag, temp in ((0, 0.8, 20), (1, 0.8, 20), (2, 0.8, 90), (2.1, 0.8, 90), (3, 0.1, 90)):
+        world.send(at, lag=lag, temp=temp)
+    if restart:
+        world.restart()
+    world.now = START + 9 * SECOND // 2
+    assert [change.after.value for change in world.put(Tick()).transitions] == ["firing"]

@@ -307,6 +307,17 @@ def test_what_a_function_persisted_counts_from_the_next_message_on() -> None:
     assert len(moves(world, "trips")) == 1
 
 
+def test_a_hold_that_was_over_before_a_function_answered_still_fires() -> None:
+    world = World(
+        "  hot: {from: env, when: temp > 80, do: [{invoke: f}]}\n  long: {from: env, when: temp > 80, for: 5s}\n"
+    )
+    world.send(0, temp=90)
+    world.now += 6 * SECOND  # the answer is taken in before the tick that was due
+    _answer(world, {"trips": 1})
+    world.pass_time(7)
+    assert moves(world, "long")[-1] == "6 b1 firing: temp 90 > 80 for 5s"
+
+
 @pytest.mark.parametrize(
     ("trips", "faults"),
     [(None, 0), ("2", 1), (True, 1), ([2], 1), ({"n": 2}, 1), (2**63, 0), (1.5, 0)],

@@ -16,7 +16,7 @@ NOBODY = 65534
 
 
 class SmallDisk:
-    """A tmpfs of 1 MB. The ballast is what fills it."""
+    """A tmpfs, of 1 MB unless more is asked for. The ballast is what fills it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,11 +42,11 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(path: Path) -> Iterator[SmallDisk]:
+def small_disk(path: Path, size: str = "1m") -> Iterator[SmallDisk]:
     """Mount it; where that is not allowed the test is skipped, or fails where CI=true."""
     path.mkdir()
     try:
-        _run("mount", "-t", "tmpfs", "-o", f"size=1m,mode=700,uid={os.geteuid()}", "tmpfs", str(path))
+        _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700,uid={os.geteuid()}", "tmpfs", str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = f"a full disk needs the right to mount a tmpfs (root, or sudo without a password): {error}"
         if os.environ.get("CI") == "true":

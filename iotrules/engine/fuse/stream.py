@@ -23,7 +23,6 @@ from iotrules.engine.sources import ALL_CAME, KEPT_WHOLE
 from iotrules.engine.ties import Ties
 from iotrules.model.expression import Expression, Window, fields
 from iotrules.model.rules import Stream
-from iotrules.model.times import SECOND
 
 _ARGUMENTS = "source, payload, received, now, samples, touched, moment"
 
@@ -161,9 +160,16 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Fi
 
 
 def _notice_less_lag(writer: Writer, t: str, at: str) -> None:
-    """Messages that are under way for less long than before bring nearer, on our clock, what the key waits for."""
-    with writer.block(f"if {at} - now > {t}.aligned + {SECOND} and {t}.wakes:"):
-        writer.line(f"moment.impatient({t}, moment)")
+    """Messages that are under way for less long than before bring nearer, on our clock, what the key waits for.
+
+    At once, however little: what a tick decides must not depend on when the key was last scheduled, which a restart
+    does anew. Being woken too soon is harmless, so it is by an eighth of the time left: then a backlog, of which each
+    message is under way for less long, doesn't have the key scheduled with each.
+    """
+    with writer.block(f"if {at} - now > {t}.aligned and {t}.wakes and {t}.wake_at > now:"):
+        writer.line(f"nearer = {at} - now - {t}.aligned + ({t}.wake_at - now >> 3)")
+        writer.line(f"moment.state.wake_track({t}, {t}.wake_at - nearer)")
+        writer.line(f"{t}.aligned += nearer")
 
 
 def _load_fields(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Engines with one faulty part each, `parts()` of each module: what the checker must notice."""
