@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,6 +128,17 @@ class Recovered:
     """When an engine was last known to run on this store, ns; None for a new store."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What a slice of a store's own work did: is there more at once, and how many rows are over, by table."""
+
+    more: bool
+    expired: Mapping[str, int]
+
+
+NOTHING_TIDIED = Tidied(False, {})
+
+
 class Store(Protocol):
     """The durable side: a journal, the views that people read, the ledger, snapshots."""
 
@@ -146,8 +157,16 @@ class Store(Protocol):
         """Remember that the engine runs at `now` (ns), where nothing is committed that says so. UnavailableError."""
         ...
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
-        """The parts of the engine's state that changed since the last one, as of `sequence` (None: gone)."""
+    async def snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool = True) -> None:
+        """Parts of the engine's state that changed since the last snapshot, as of `sequence` (None: gone).
+
+        They may come in slices, all of the same sequence: only with the complete one does the snapshot count.
+        UnavailableError: this slice is not written, and may be handed in again.
+        """
+        ...
+
+    async def tidy(self, now: int) -> Tidied:
+        """A short slice of what the store does for itself: dropping what is over, checkpoints. UnavailableError."""
         ...
 
     async def close(self) -> None: ...

@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": "run the engine",
     "schema": "print the JSON Schema of rule files, for editors",
     "sim": "run a simulated fleet",
+    "store": "verify, repair, export or compact the store",
     "test": "run the cases beside the rules",
     "why": "say why a rule fires, or why it does not",
 }

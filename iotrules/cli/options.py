@@ -55,7 +55,7 @@ functions_option = click.option(
 )
 
 
-def _store_path(_: click.Context, __: click.Parameter, given: Path) -> Path:
+def store_path(_: click.Context, __: click.Parameter, given: Path) -> Path:
     """The store's file: of a directory, its store.db."""
     return given / "store.db" if given.is_dir() else given
 
@@ -66,7 +66,7 @@ store_option = click.option(
     type=click.Path(path_type=Path),
     default=Path(".iotrules/store.db"),
     show_default=True,
-    callback=_store_path,
+    callback=store_path,
     help="The engine's store, or the directory that has a store.db.",
 )
 

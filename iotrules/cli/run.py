@@ -12,6 +12,7 @@ import click
 import structlog
 
 from iotrules.cli.failures import reported
+from iotrules.cli.keeping import retention
 from iotrules.cli.logs import set_up_logs
 from iotrules.cli.options import broker_options, functions_option, registry_option, rules_option
 from iotrules.cli.sources import read_sources
@@ -48,6 +49,7 @@ class RunOptions:
     metrics_port: int
     dry_run: bool
     watch: bool
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,12 @@ class Parts:
     show_default=True,
     help="Port of /metrics on 127.0.0.1; 0 takes a free one.",
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="TABLE=AGE,ROWS",
+    help="How long and how much of what is over is kept, as in dead_letters=30d,100000 (docs/operations.md).",
+)
 @click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
 @click.option("--watch", is_flag=True, help="Use rule files as soon as they are changed, as SIGHUP does when asked.")
 def command(
@@ -99,13 +107,14 @@ def command(
     metrics_port: int,
     dry_run: bool,
     watch: bool,
+    keep: tuple[str, ...],
 ) -> None:
     """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM).
 
     SIGHUP reads the rule files again: if they load they are used, else the problems are logged and the old rules stay.
     """
     set_up_logs()
-    options = RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch)
+    options = RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch, keep)
     with reported():
         asyncio.run(_run(options, click.get_current_context().find_object(Parts) or Parts()))
 
@@ -121,7 +130,7 @@ async def _run(options: RunOptions, parts: Parts) -> None:
     )
     runtime = Runtime(
         files=files,
-        store=parts.store(SqliteStore(options.store)),
+        store=parts.store(SqliteStore(options.store, retention(options.keep))),
         transport=parts.transport(transport),
         functions=functions,
         history=SqliteHistory(Path(f"{options.store}.history")),
@@ -129,6 +138,7 @@ async def _run(options: RunOptions, parts: Parts) -> None:
         observers=[metrics, LogObserver()],
         name=options.name,
         control=ControlServer(control_path(options.store)),
+        on_trouble=metrics.store_trouble,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

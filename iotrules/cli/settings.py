@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveInt
 
+from iotrules.language.durations import duration
 from iotrules.model.errors import FileError
 from iotrules.yamlfile import load_document
 
@@ -37,6 +38,33 @@ class DashboardSettings(_Section):
     port: int | None = None
 
 
+def _checked_age(text: str) -> str:
+    duration(text)
+    return text
+
+
+class KeepSettings(_Section):
+    age: Annotated[str, AfterValidator(_checked_age)] | None = None
+    rows: PositiveInt | None = None
+
+    def option(self, table: str) -> list[str]:
+        """As `--keep` has it."""
+        values = [str(value) for value in (self.age, self.rows) if value is not None]
+        return [f"{table}={','.join(values)}"] if values else []
+
+
+class RetentionSettings(_Section):
+    dead_letters: KeepSettings = KeepSettings()
+    transitions: KeepSettings = KeepSettings()
+    invocations: KeepSettings = KeepSettings()
+    ledger: KeepSettings = KeepSettings()
+    commands: KeepSettings = KeepSettings()
+    alerts: KeepSettings = KeepSettings()
+
+    def options(self) -> list[str]:
+        return [option for table in type(self).model_fields for option in getattr(self, table).option(table)]
+
+
 class Settings(_Section):
     """`iotrules.yaml`. Relative paths are taken from the directory that the file is in."""
 
@@ -46,6 +74,7 @@ class Settings(_Section):
     broker: BrokerSettings = BrokerSettings()
     engine: EngineSettings = EngineSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    retention: RetentionSettings = RetentionSettings()
 
 
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
@@ -73,13 +102,14 @@ def _default_map(settings: Settings, base: Path) -> dict[str, dict[str, Any]]:
     files = {"rules": from_here(settings.rules), "functions": from_here(settings.functions)}
     store = {"store": from_here(settings.store)}
     sections: dict[str, dict[str, Any]] = {
-        "run": broker | files | store | settings.engine.model_dump(),
+        "run": broker | files | store | settings.engine.model_dump() | {"keep": settings.retention.options()},
         "sim": broker,
         "alerts": store,
         "commands": {"ls": store, "approve": store, "reject": store},
         "why": store,
         "plan": store,
         "dashboard": store | settings.dashboard.model_dump(),
+        "store": dict.fromkeys(("verify", "repair", "export", "compact"), store),
     }
     return {
         command: {name: value for name, value in options.items() if value is not None}

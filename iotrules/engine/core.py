@@ -35,6 +35,7 @@ from iotrules.model.inputs import Arrival, Input, Messages, Operator, Receipt, R
 from iotrules.model.rules import RuleSet, Severity
 
 BOUNDS = Bounds()
+_ALL = 2**62
 
 
 def _load(files: Reload) -> RuleSet:
@@ -121,6 +122,7 @@ class Engine:
                 self._tick(moment)
                 self._tell_freed(moment, passed=True)
             case Started(stopped):
+                self._state.keep_all()
                 take_stop(stopped, moment)
                 forget(self._state)
                 reread(moment)
@@ -130,6 +132,7 @@ class Engine:
             case Operator():
                 take_operator(self._state, value, now, decision)
             case Reload():
+                self._state.keep_all()
                 reload(value, moment)
                 self._tell_freed(moment, passed=True)
             case _:
@@ -161,9 +164,22 @@ class Engine:
         for plan in state.plan.streams.values():
             plan.count_taken(moment.decision)
 
+    def begin_snapshot(self) -> None:
+        """From now on `snapshot_parts` gives the parts that changed since the last snapshot began, as they are now."""
+        self._state.begin_snapshot()
+
+    def snapshot_parts(self, size: int) -> dict[str, bytes | None]:
+        """The next parts of the snapshot that was begun, about `size` bytes (None: gone); none are left: complete.
+
+        Inputs may be decided on in between.
+        """
+        return self._state.take_parts(size)
+
     def take_snapshot(self) -> dict[str, bytes | None]:
-        """The parts of the state that changed since the last call (None: gone)."""
-        return self._state.take_dirty()
+        """A whole snapshot at once: what is left of the one that was begun, then what has changed since."""
+        parts = self._state.take_parts(_ALL)
+        self._state.begin_snapshot()
+        return parts | self._state.take_parts(_ALL)
 
     def restore(self, parts: dict[str, bytes]) -> None:
         """Become the engine that these parts were taken from. Only for a new engine."""

@@ -27,6 +27,7 @@ def vote(track: Track, votes: Votes, moment: Moment) -> Sampled:
 
     The groups of whose rules some have to look, each with what its conditions are now.
     """
+    moment.state.touched.freeze(track)
     answers = _answers(track, moment) if votes is None else votes
     found: list[tuple[Track, Truths]] = []
     for group, member, places in memberships(track, moment.state, moment.now):
@@ -45,6 +46,7 @@ def apart(track: Track, buffer: str, value: Value | None, moment: Moment) -> flo
     group, member, _ = memberships(track, moment.state, moment.now)[link]
     if group.ballots is None:
         return None
+    moment.state.touched.freeze(group)
     at = group.ballots.time_of(member, track.clock, group.clock) if group.sampled else track.clock
     return group.ballots.apart(place, member, float(value), at)
 
@@ -81,6 +83,8 @@ def _take(group: Track, name: str, member: Track, values: list[Value | None], mo
     ballots, at = group.ballots, member.clock
     if ballots is None:
         return
+    if group.dirty is not moment.state.touched:
+        moment.state.touched.take(group)
     if group.sampled:
         at = ballots.time_of(name, member.clock, group.clock)
         stale = ballots.next_stale(max(group.clock, group.looked))
@@ -89,9 +93,6 @@ def _take(group: Track, name: str, member: Track, values: list[Value | None], mo
     group.sample(at, member.clock_wall, dict(group.key.labels), {})
     if not ballots.take(name, at, member.clock, values):
         moment.decision.count("members_left_out", group.name[0])
-    if not group.dirty:
-        group.dirty = True
-        moment.state.touched.append(group)
 
 
 def _unsettled(group: Track, moment: Moment) -> Sampled:

@@ -108,14 +108,15 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
         decision.count(parsed.time_fault, stream.name)
     if stream.late:
         let_leave(source, plan, moment)
+    moment.state.touched.freeze(source)
     if not _is_new(source, parsed, arrival, moment):
         return
+    moment.state.mark(("seen", source.name))
     if parsed.ahead:
         clocks.note_ahead(source, parsed.ahead, moment)
     elif parsed.time is not None:
         clocks.note_believed(source, "its clock is believed again", moment)
     at = _remember(source, parsed, arrival, moment.now)
-    moment.state.mark(("seen", source.name))
     for field, fault in parsed.faults:
         decision.count("bad_values", f"{stream.name}.{field}: {fault}")
     sample = _sample_of(parsed, at, arrival)
@@ -144,6 +145,7 @@ def let_leave(source: Source, plan: StreamPlan, moment: Moment) -> None:
     """
     late = plan.stream.late
     before = lateness.decided_before(source, late, moment.now) if late else FOREVER
+    moment.state.touched.freeze(source)
     for sample in lateness.leaving(source, before):
         moment.state.mark(("seen", source.name))
         _apply(source, plan, sample, moment)
@@ -155,6 +157,7 @@ def keep_pace(source: Source, plan: StreamPlan, moment: Moment) -> None:
     for track_plan in plan.tracks:
         track = track_of(moment.state, track_plan, source.labels, moment.now)
         if track.sampled and track.plan is not None:
+            moment.state.touched.freeze(track)
             track.clock_wall = lateness.passes(source, track.clock, plan.stream.late)
             moment.impatient(track, moment)
 

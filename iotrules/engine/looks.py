@@ -24,6 +24,8 @@ def settle(sampled: Sampled, moment: Moment) -> None:
     Rules whose truths are what they were, and that are at rest, are left out; those that have to wait for others that
     they ask for look once `reread` is called.
     """
+    for track, _ in sampled:
+        moment.state.touched.freeze(track)
     looks = [look for track, truths in sampled for look in _looks(track, truths, moment)]
     for compiled, index, track in sorted(looks, key=_by_rank) if len(sampled) > 1 else looks:
         if compiled.rule.name in _plan_of(track).waiting:
@@ -48,6 +50,7 @@ def look_again(track: Track, rule: str, at: int, moment: Moment, *, again: bool)
     index = _plan_of(track).waiting.get(rule)
     if index is None:
         return  # it does not look at this key
+    moment.state.touched.freeze(track)
     compiled, unknown = _plan_of(track).rules[index], moment.decision.counts.get(("unknown", rule), 0)
     if at > track.clock:
         track.looked = max(track.looked, at)
@@ -99,6 +102,7 @@ def catch_up(track: Track, upto: int, moment: Moment, *, ranked: bool = False) -
 
     `ranked`: a rule that others inhibit waits for them, a nanosecond for each rank.
     """
+    moment.state.touched.freeze(track)
     if not track.wakes:
         track.truths = None  # after a long silence: have everything looked at again, and be woken again
     for index, compiled in enumerate(_plan_of(track).rules):
@@ -222,6 +226,7 @@ def tell_freed(compiled: CompiledRule, key: Key, moment: Moment, *, passed: bool
     track = state.tracks.get(name)
     if track is None:
         return
+    state.touched.freeze(track)
     at = max(track.clock_at(moment.now) if passed else track.clock, state.notices[compiled.rule.name, key].at)
     tell_again(compiled, track, at, moment)
     for index, one in enumerate(_plan_of(track).rules):

@@ -165,8 +165,8 @@ def revise(state: State, key: Key, now: int) -> None:
     for stream, by in state.plan.tracks:
         track = state.tracks.get((stream, by, key))
         if track is not None:
-            track.revised = track.clock_at(now)
             state.mark(("track", (stream, by, key)))
+            track.revised = track.clock_at(now)
 
 
 def read_state(node: StateRef, remembered: Callable[[], Mapping[str, Any]], faults: list[str]) -> Value | None:

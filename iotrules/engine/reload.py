@@ -92,7 +92,7 @@ def _rebuild_sources(before: dict[str, Stream], moment: Moment) -> None:
     state.sources_of.clear()
     state.waiting.clear_all()
     for name, source in known:
-        state.mark(("seen", name))
+        state.let_go(source)
         if _same_stream(before.get(name[0]), state.plan.set.streams.get(name[0])):
             again = state.source(name[0], tuple(source.labels.items()))
             again.restore(source.state(digest_of))
@@ -106,7 +106,7 @@ def _rebuild_tracks(state: State, before: Plan, now: int) -> None:
     streams = state.plan.set.streams
     for name, track in list(state.tracks.items()):
         del state.tracks[name]
-        state.mark(("track", name))
+        state.let_go(track)
         pairs = [(before.set.streams.get(one), streams.get(one)) for one in streams_under(name[0])]
         if name[:2] in state.plan.tracks and all(_same_stream(old, new) for old, new in pairs):
             successor = state.track(name, track.clock_wall)

@@ -95,7 +95,8 @@ class Source:
         self.tracks: tuple[Track, ...] = ()
         self.take: Callable[..., bool] | None = None
         """The generated function that takes in an ordinary message, if the stream has one."""
-        self.dirty = False
+        self.dirty: object = None
+        """The list of changes that it is in (`freezing.Touched`), if any."""
         self.watermark: int | None = None
         self.wall = 0
         self.recent: dict[int, int] = {}

@@ -1,6 +1,7 @@
 """All that the engine remembers, and its parts as they are stored: a snapshot is a set of named parts.
 
-House rule: whatever changes here is marked, and what is not here is not remembered.
+House rule: whatever changes here is marked, and what is not here is not remembered. What a snapshot in progress waits
+for is kept before it changes (`freezing`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from iotrules.engine.amends import Log
 from iotrules.engine.bounds import Active, Bounds
-from iotrules.engine.decode import digest_of
+from iotrules.engine.freezing import Part, Parts, Table, Touched, encode_object, part_name, part_of, part_of_object
 from iotrules.engine.guarded import Counted, Guarding, GuardWindow, HeldAlert
 from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.muting import Inhibitions, Notice
@@ -28,9 +29,6 @@ from iotrules.engine.tracks import NEVER, Track, TrackName, TrackState
 from iotrules.model.decisions import Decision, Key
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import Guard, RuleSet
-
-Part = tuple[str, Any]
-"""(kind, name within the kind)"""
 
 
 class OpenCommand(msgspec.Struct, array_like=True):
@@ -98,51 +96,58 @@ class State:
         self.by_topic: dict[str, Source] = {}
         """Sources with a generated function to take their messages; emptied when anything it refers to is replaced."""
         self.tracks: dict[TrackName, Track] = {}
-        self.rules: dict[tuple[str, Key], RuleState] = {}
-        self.sequences: dict[tuple[str, Key], SequenceState] = {}
-        self.devices: dict[Key, Remembered] = {}
-        self.commands: dict[str, OpenCommand] = {}
-        self.invokes: dict[str, OpenInvoke] = {}
-        self.settled: dict[str, Settled] = {}
+        self.rules: Table[tuple[str, Key], RuleState] = Table("rule", RuleState)
+        self.sequences: Table[tuple[str, Key], SequenceState] = Table("sequence", SequenceState)
+        self.devices: Table[Key, Remembered] = Table("device", Remembered)
+        self.commands: Table[str, OpenCommand] = Table("command", OpenCommand)
+        self.invokes: Table[str, OpenInvoke] = Table("invoke", OpenInvoke)
+        self.settled: Table[str, Settled] = Table("settled", Settled)
         """Commands with a known outcome, newest last, so that an answer given twice is known for what it is."""
-        self.notices: dict[tuple[str, Key], Notice] = {}
+        self.notices: Table[tuple[str, Key], Notice] = Table("notice", Notice)
         self.inhibitions = Inhibitions()
-        self.own: dict[str, OwnAlert] = {}
-        self.floor: dict[str, Floor] = {}
+        self.own: Table[str, OwnAlert] = Table("own", OwnAlert)
+        self.floor: Table[str, Floor] = Table("floor", Floor)
         self.active = Active()
         self.overflowing: set[str] = set()
         """Rules that could not open an alert, in this input."""
         self.full: dict[str, int] = {}
         """Streams in which no key could make room, with `active.ended` as it was then."""
-        self.guards: dict[tuple[str, int, str], GuardWindow] = {}
-        self.held: dict[tuple[str, str], HeldAlert] = {}
-        self.counted: dict[tuple[str, str], Counted] = {}
-        self.amends: dict[SourceName, Log] = {}
+        self.guards: Table[tuple[str, int, str], GuardWindow] = Table("guard", GuardWindow)
+        self.held: Table[tuple[str, str], HeldAlert] = Table("held", HeldAlert)
+        self.counted: Table[tuple[str, str], Counted] = Table("counted", Counted)
+        self.amends: Table[SourceName, Log] = Table("amend", Log)
         """Of streams with `on_late: amend`, what each source's past can be decided on again from."""
         self.amended: list[tuple[SourceName, int]] = []
         """Late samples of this input, by their event times, that were put into those."""
-        self._tables: dict[str, tuple[dict[Any, Any], type]] = {
-            "rule": (self.rules, RuleState),
-            "sequence": (self.sequences, SequenceState),
-            "device": (self.devices, Remembered),
-            "command": (self.commands, OpenCommand),
-            "invoke": (self.invokes, OpenInvoke),
-            "settled": (self.settled, Settled),
-            "notice": (self.notices, Notice),
-            "own": (self.own, OwnAlert),
-            "floor": (self.floor, Floor),
-            "guard": (self.guards, GuardWindow),
-            "held": (self.held, HeldAlert),
-            "counted": (self.counted, Counted),
-            "amend": (self.amends, Log),
+        self._tables: dict[str, Table[Any, Any]] = {
+            "rule": self.rules,
+            "sequence": self.sequences,
+            "device": self.devices,
+            "command": self.commands,
+            "invoke": self.invokes,
+            "settled": self.settled,
+            "notice": self.notices,
+            "own": self.own,
+            "floor": self.floor,
+            "guard": self.guards,
+            "held": self.held,
+            "counted": self.counted,
+            "amend": self.amends,
         }
         self.timers: Timers[tuple[str, ...]] = Timers()
         self.waiting: Timers[tuple[str, ...]] = Timers()
         """Sources with samples that wait for older ones; what is due here comes before what is due in `timers`."""
         self.changes = 0
-        self.touched: list[Source | Track] = []
-        """What a generated function changed since the last snapshot."""
-        self._dirty: set[Part] = set()
+        self.touched = Touched()
+        """The sources and tracks that changed since the last snapshot began. `mark` enters them, or generated code."""
+        self._files_changed = False
+        self._gone: set[Part] = set()
+        """Sources and tracks that were forgotten since the last snapshot began, and are not there again."""
+        self._kept: Parts = {}
+        """Of the snapshot in progress, what is encoded and not yet taken."""
+        self._waiting: Touched = Touched()
+        """What it waits for of what was touched before it began, and of what was gone."""
+        self._waiting_gone: set[Part] = set()
 
     def aside(self, plan: Plan) -> State:
         """An empty memory with another plan, for the same devices: to decide on something that is not to count."""
@@ -151,9 +156,20 @@ class State:
         return found
 
     def mark(self, part: Part) -> None:
-        """Note that a part changed: it goes into the next snapshot, and the input that did it into the journal."""
+        """Note that a part changed: it goes into the next snapshot, and the input that did it into the journal.
+
+        A source or track is marked before it changes.
+        """
         self.changes += 1
-        self._dirty.add(part)
+        kind, name = part
+        if kind in self._tables:
+            self._tables[kind].mark(name)
+            return
+        found = self.tracks.get(name) if kind == "track" else self.sources.get(name)
+        if found is None:
+            self._gone.add(part)
+        elif found.dirty is not self.touched:
+            self.touched.take(found)
 
     def load(self, files: Reload) -> None:
         """Use these rule files. RuleError if they don't load; then nothing has changed."""
@@ -161,7 +177,8 @@ class State:
         self.files = files
         self.by_topic.clear()
         self.full.clear()
-        self.mark(("files", ""))
+        self.changes += 1
+        self._files_changed = True
 
     def track(self, name: TrackName, now: int) -> Track:
         """The track of that name, made if it is new."""
@@ -169,6 +186,7 @@ class State:
         if found is None:
             found = self.tracks[name] = self._new_track(name, now)
             found.restore(TrackState(dict(found.labels), 0, now))
+            self._begin_again(found)
         self.mark(("track", name))
         return found
 
@@ -179,6 +197,7 @@ class State:
         if found is None:
             found = self.sources[name] = Source(name, dict(labels), self.plan.streams[stream].values_of)
             self.sources_of[stream][name] = found
+            self._begin_again(found)
         return found
 
     def knows_source(self, stream: str, labels: Labels) -> bool:
@@ -212,7 +231,9 @@ class State:
     def woken(self, name: tuple[str, ...]) -> Track:
         """The track that a timer was set for."""
         _, stream, by, key = name
-        return self.tracks[stream, tuple(by.split()), Key.from_text(key)]
+        track = self.tracks[stream, tuple(by.split()), Key.from_text(key)]
+        self.touched.freeze(track)
+        return track
 
     def rule(self, rule: str, key: Key) -> RuleState:
         """What is remembered for a rule and key; a new one is remembered once `keep_rule` says so."""
@@ -238,14 +259,15 @@ class State:
         track = self.tracks.pop(name)
         self.wake_track(track, None)
         self.plan.firings.leave(track)
-        self.mark(("track", name))
+        self.let_go(track)
         for compiled in track.plan.rules if track.plan else ():
             self._forget_rule((compiled.rule.name, name[2]))
 
     def drop_unheard(self, name: TrackName) -> None:
         """Let go of the key of a device that was never heard, and is expected no more."""
-        self.plan.firings.leave(self.tracks.pop(name))
-        self.mark(("track", name))
+        track = self.tracks.pop(name)
+        self.plan.firings.leave(track)
+        self.let_go(track)
 
     def _forget_rule(self, name: tuple[str, Key]) -> None:
         found = self.rules.pop(name, None)
@@ -272,7 +294,23 @@ class State:
         if self.amends.pop(source.name, None) is not None:
             self.mark(("amend", source.name))
         del self.sources[source.name], self.sources_of[stream.name][source.name]
-        self.mark(("seen", source.name))
+        self.let_go(source)
+
+    def let_go(self, one: Source | Track) -> None:
+        """A source or track is not there any more; it may come again."""
+        self.touched.freeze(one)
+        one.dirty = None
+        self.mark(part_of_object(one))
+
+    def _begin_again(self, one: Source | Track) -> None:
+        """A source or track is new. Where one of that name was forgotten before, nothing of that one may be left."""
+        part = part_of_object(one)
+        if part in self._waiting_gone:
+            self._waiting_gone.discard(part)
+            self._kept[part_name(part)] = None
+        if part in self._gone:
+            self._gone.discard(part)
+            self.touched.take(one)
 
     def _new_track(self, name: TrackName, now: int) -> Track:
         track = Track(name, self.plan.track_for(name), now)
@@ -283,19 +321,55 @@ class State:
         track.registered = track.key in self.plan.directory.members(name[1])
         return track
 
-    def take_dirty(self) -> dict[str, bytes | None]:
-        """The parts that changed since the last call, encoded; None for those that are gone."""
-        for one in self.touched:
-            self._dirty.add(("track" if isinstance(one, Track) else "seen", one.name))
-            one.dirty = False
-        self.touched.clear()
-        parts = {_part_name(part): self._encode(part) for part in self._dirty}
-        self._dirty.clear()
-        return parts
+    def begin_snapshot(self) -> None:
+        """From now on `take_parts` gives what changed since the last snapshot began, as it is now."""
+        self.keep_all()
+        self.touched.part_from_before()
+        self._waiting = self.touched
+        self.touched = Touched(self._waiting, self._keep)
+        self._waiting_gone, self._gone = self._gone, set()
+        for table in self._tables.values():
+            table.begin(self._kept)
+        if self._files_changed:
+            self._kept[part_name(("files", ""))] = msgspec.msgpack.encode(self.files)
+        self._files_changed = False
+
+    def take_parts(self, size: int) -> Parts:
+        """Further parts of the snapshot in progress, until they are `size` bytes; none: it is complete."""
+        found: Parts = {}
+        while size > 0:
+            if self._kept:
+                name, body = self._kept.popitem()
+                found[name] = body
+                size -= len(name) + len(body or b"")
+            elif not self._keep_next():
+                break
+        return found
+
+    def keep_all(self) -> None:
+        """Encode all that the snapshot in progress still waits for: what comes changes everything."""
+        while self._keep_next():
+            pass
+
+    def _keep_next(self) -> bool:
+        """Encode one more part of those that the snapshot in progress waits for; False if there are none."""
+        if self._waiting:
+            one = self._waiting.pop()
+            if one.dirty is self._waiting:
+                self._keep(one)
+            return True
+        if self._waiting_gone:
+            self._kept[part_name(self._waiting_gone.pop())] = None
+            return True
+        return any(table.keep_next() for table in self._tables.values())
+
+    def _keep(self, one: Source | Track) -> None:
+        self._kept[part_name(part_of_object(one))] = encode_object(one)
+        one.dirty = None
 
     def restore(self, parts: dict[str, bytes]) -> None:
         """Become what was stored. ValueError, KeyError or msgspec.MsgspecError if it can't be read."""
-        named = {_part_of(name): body for name, body in parts.items()}
+        named = {part_of(name): body for name, body in parts.items()}
         for part in sorted(named, key=lambda part: part[0] != "files"):  # tracks need to know their windows
             self._decode(part, named[part])
         by_age = sorted(self.settled.items(), key=lambda item: (item[1].at, item[0]))
@@ -303,23 +377,11 @@ class State:
         self.settled.update(by_age)
         self.plan.firings.fill(self.rules)
         self.active.fill(self.rules)
-        self._dirty.clear()
-
-    def _encode(self, part: Part) -> bytes | None:
-        kind, name = part
-        value: Any
-        match kind:
-            case "files":
-                value = self.files
-            case "track":
-                track = self.tracks.get(name)
-                value = None if track is None else track.state()
-            case "seen":
-                source = self.sources.get(name)
-                value = None if source is None else source.state(digest_of)
-            case _:
-                value = self._tables[kind][0].get(name)
-        return None if value is None else msgspec.msgpack.encode(value)
+        self.touched = Touched()
+        self._gone.clear()
+        self._files_changed = False
+        for table in self._tables.values():
+            table.forget_changes()
 
     def _decode(self, part: Part, body: bytes) -> None:
         kind, name = part
@@ -335,35 +397,4 @@ class State:
                 captures = self.plan.set.streams[name[0]].captures
                 self.source(name[0], tuple(zip(captures, name[1], strict=True))).restore(stored_source)
             case _:
-                table, type_ = self._tables[kind]
-                table[name] = msgspec.msgpack.decode(body, type=type_)
-
-
-def _part_name(part: Part) -> str:
-    """The part's name in the store: JSON, a key as the object of its labels."""
-    return msgspec.json.encode(_plain(part)).decode()
-
-
-def _part_of(name: str) -> Part:
-    kind, inner = _unplain(msgspec.json.decode(name))
-    return kind, inner
-
-
-def _plain(name: Any) -> Any:
-    match name:
-        case Key():
-            return dict(name.labels)
-        case tuple():
-            return [_plain(item) for item in name]
-        case _:
-            return name
-
-
-def _unplain(name: Any) -> Any:
-    match name:
-        case dict():
-            return Key(tuple(name.items()))
-        case list():
-            return tuple(_unplain(item) for item in name)
-        case _:
-            return name
+                self._tables[kind].decode(name, body)

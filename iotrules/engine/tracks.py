@@ -100,7 +100,8 @@ class Track:
         self.clock = 0
         self.clock_wall = now
         self.sampled = False
-        self.dirty = False
+        self.dirty: object = None
+        """The list of changes that it is in (`freezing.Touched`), if any."""
         self._values: Any = {}
         self.came: dict[str, int] = {}
         """Of a stream with `partial`, and of joined streams: the event time at which each field came last."""

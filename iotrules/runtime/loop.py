@@ -38,12 +38,11 @@ from iotrules.ports import (
 from iotrules.runtime.backlog import Backlog
 from iotrules.runtime.control import ControlServer, operator_requests
 from iotrules.runtime.delivery import Deliverer
+from iotrules.runtime.housekeeping import Housekeeping
 from iotrules.runtime.inbox import Inbox, Work
+from iotrules.runtime.trouble import StoreTrouble
 
 log = structlog.get_logger()
-
-SNAPSHOT_EVERY = 500
-"""Journal rows between two snapshots: bounds how long recovery takes."""
 
 FIRST_PAUSE, LAST_PAUSE = 0.5, 10.0
 """Seconds between two tries at a store that can't be written."""
@@ -71,6 +70,7 @@ class Runtime:
         observers: Sequence[Observer],
         name: str,
         control: ControlServer | None = None,
+        on_trouble: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._files = files
         self._control = control
@@ -86,10 +86,11 @@ class Runtime:
         self._sequence = 0
         self._alive: int | None = None
         self._alive_noted = 0
-        self._journaled = 0
         self._wanted: tuple[Reload, asyncio.Future[tuple[RuleSet, RuleSet]]] | None = None
         self._stop_asked = asyncio.Event()
         self._loose: Counter[tuple[str, str]] = Counter()
+        self._house = Housekeeping(store, self._loose)
+        self._trouble = StoreTrouble(on_trouble)
         self._readings: list[Reading] = []
         self._readings_waiting = asyncio.Event()
         self._deliverer = Deliverer(
@@ -194,11 +195,12 @@ class Runtime:
             await self._note_alive()
         if self._wanted is not None:
             await self._change_rules(*self._wanted)
+        await self._house.turn(self._engine, self._sequence, now)
 
     def _patience(self) -> float:
         """Seconds until the engine wants to be woken, or the wait for the backlog's end is over."""
         wake_at = self._engine.wake_at if self._backlog.drained else self._backlog.deadline
-        longest = ALIVE_EVERY if self._engine.minds_stops else MAX_WAIT
+        longest = min(self._house.patience, ALIVE_EVERY if self._engine.minds_stops else MAX_WAIT)
         if wake_at is None:
             return longest
         return min(max(0.0, (wake_at - self._clock.now()) / SECOND), longest)
@@ -225,15 +227,16 @@ class Runtime:
             try:
                 if entries:
                     await self._store.commit(entries, self._engine.rules)
+                    self._trouble.over()
                 break
             except UnavailableError as error:
-                log.error("can't commit; nothing is acknowledged until it works", reason=str(error), retry_s=pause)
+                self._trouble.found(error, "commit")
                 pause = await self._pause(pause)
                 if self._stop_asked.is_set():
                     raise
                 self._deliverer.add(await self._recover())
         self._let_out(work, entries, perf_counter() - started)
-        await self._snapshot_when_due(len(entries))
+        self._house.journaled(len(entries))
 
     def _decide(self, inputs: Sequence[Input], now: int) -> list[Entry]:
         entries = []
@@ -261,17 +264,6 @@ class Runtime:
         for observer in self._observers:
             observer.committed(entries, seconds)
 
-    async def _snapshot_when_due(self, journaled: int) -> None:
-        self._journaled += journaled
-        if self._journaled < SNAPSHOT_EVERY:
-            return
-        try:
-            await self._store.snapshot(self._sequence, self._engine.take_snapshot())
-            self._journaled = 0
-        except UnavailableError as error:  # what was to be written is forgotten, so begin from the store
-            log.error("can't write a snapshot", reason=str(error))
-            self._deliverer.add(await self._recover())
-
     async def _recover(self) -> Sequence[LedgerRow]:
         """Make the engine what the store says it is; wait for a store that can't be opened."""
         pause = FIRST_PAUSE
@@ -280,14 +272,14 @@ class Runtime:
                 recovered = await self._store.open()
                 break
             except UnavailableError as error:
-                log.error("can't open the store; trying again", reason=str(error), retry_s=pause)
+                self._trouble.found(error, "open the store")
                 pause = await self._pause(pause)
                 if self._stop_asked.is_set():
                     raise
-        self._engine = _rebuild(recovered)
+        self._engine = rebuild(recovered)
         self._sequence = recovered.sequence
         self._alive = recovered.alive
-        self._journaled = len(recovered.entries)
+        self._house.begin(len(recovered.entries))
         log.info(
             "recovered",
             sequence=self._sequence,
@@ -356,7 +348,7 @@ class Runtime:
             log.warning("history not written: charts have a gap", reason=str(error))
 
 
-def _rebuild(recovered: Recovered) -> Engine:
+def rebuild(recovered: Recovered) -> Engine:
     """The engine that the store remembers. StateError if what it remembers can't be."""
     engine = Engine()
     try:

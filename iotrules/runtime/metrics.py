@@ -64,6 +64,8 @@ class EngineMetrics:
         )
         self._reloads = counter("rule_reloads", "Changed rule files, taken or refused.", ["outcome"])
         self._undelivered = gauge("queue_depth", "Effects in the ledger that are not settled.", [])
+        self._expired = counter("store_expired", "Rows that the store let go of, being old or too many.", ["table"])
+        self._unavailable = gauge("store_unavailable", "1 while nothing can be stored, so nothing is taken.", [])
         self._active_alerts: dict[tuple[str, str], tuple[str, str]] = {}
         Info("iotrules_build", "The running program.", registry=self.registry).info({"version": __version__})
 
@@ -99,6 +101,10 @@ class EngineMetrics:
     def reloaded(self, outcome: Literal["applied", "unchanged", "refused"]) -> None:
         """Rule files were read again while running."""
         self._reloads.labels(outcome).inc()
+
+    def store_trouble(self, unavailable: bool) -> None:
+        """The store can't be written now, or can again."""
+        self._unavailable.set(unavailable)
 
     def serve(self, host: str, port: int) -> int:
         """Answer `/metrics` on a thread; the port in use is returned. OSError if it is taken."""
@@ -156,6 +162,8 @@ class EngineMetrics:
                 self._unknown.labels(label).inc(count)
             case "sequence_late" | "sequence_repeated" | "sequence_evicted":
                 self._sequences.labels(label, counter.removeprefix("sequence_")).inc(count)
+            case "expired":
+                self._expired.labels(label).inc(count)
             case _ if counter in BEYOND_BOUNDS:
                 self._beyond.labels(counter).inc(count)
             case "rule_errors":

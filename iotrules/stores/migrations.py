@@ -5,12 +5,22 @@ House rule: what a step leaves behind is what `schema.sql` would have made, up t
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 
 _STEPS = {
     1: (
         "ALTER TABLE alerts ADD COLUMN muted TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE transitions ADD COLUMN muted TEXT NOT NULL DEFAULT ''",
+    ),
+    2: (
+        "ALTER TABLE snapshot RENAME TO snapshot_before",
+        "CREATE TABLE snapshot (part TEXT NOT NULL, generation INTEGER NOT NULL, body BLOB, hash BLOB NOT NULL,"
+        " PRIMARY KEY (part, generation)) WITHOUT ROWID",
+        "INSERT INTO snapshot SELECT part, 0, body, hash FROM snapshot_before",
+        "DROP TABLE snapshot_before",
+        "CREATE INDEX alerts_by_time ON alerts (updated)",
+        "CREATE INDEX ledger_by_time ON ledger (settled) WHERE settled IS NOT NULL",
+        "CREATE INDEX dead_letters_by_time ON dead_letters (received)",
     ),
 }
 """By the version that they begin from."""

@@ -1,4 +1,4 @@
--- The engine's store, version 2. Written by one process only; read by any in short transactions (WAL).
+-- The engine's store, version 3. Written by one process only; read by any in short transactions (WAL).
 -- Times are integer nanoseconds since the Unix epoch. Keys are canonical JSON objects of labels (model.Key.text).
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -11,8 +11,11 @@ CREATE TABLE journal (
     hash     BLOB NOT NULL
 );
 
--- The engine's state as of meta.snapshot_sequence, one row a part; hash = BLAKE2b(part, body).
-CREATE TABLE snapshot (part TEXT PRIMARY KEY, body BLOB NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
+-- The engine's state as of meta.snapshot_sequence: of each part the newest row up to meta.snapshot_generation. Rows of
+-- later generations are of a snapshot that is being written. No body: the part is gone. hash = BLAKE2b(part, body).
+CREATE TABLE snapshot (
+    part TEXT NOT NULL, generation INTEGER NOT NULL, body BLOB, hash BLOB NOT NULL, PRIMARY KEY (part, generation)
+) WITHOUT ROWID;
 
 -- What the running rules are, for people: the chart's threshold lines, the place to read a rule.
 CREATE TABLE rules (
@@ -33,6 +36,7 @@ CREATE TABLE alerts (
 ) WITHOUT ROWID;
 CREATE INDEX alerts_by_state ON alerts (state);
 CREATE INDEX alerts_by_key ON alerts (key);
+CREATE INDEX alerts_by_time ON alerts (updated);
 
 -- Every transition, for ever the same: the history of alerts.
 CREATE TABLE transitions (
@@ -60,6 +64,7 @@ CREATE TABLE ledger (
     created INTEGER NOT NULL, settled INTEGER, detail TEXT NOT NULL
 );                                    -- with rowid: the order in which effects leave
 CREATE INDEX ledger_pending ON ledger (state) WHERE state = 'pending';
+CREATE INDEX ledger_by_time ON ledger (settled) WHERE settled IS NOT NULL;
 
 CREATE TABLE commands (
     id TEXT PRIMARY KEY, rule TEXT NOT NULL, episode INTEGER NOT NULL, key TEXT NOT NULL, device TEXT NOT NULL,
@@ -87,6 +92,7 @@ CREATE TABLE dead_letters (
     id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,
     topic TEXT NOT NULL, payload BLOB NOT NULL, received INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL
 );
+CREATE INDEX dead_letters_by_time ON dead_letters (received);
 
 -- (counter, label) → total since the store was made.
 CREATE TABLE counters (counter TEXT NOT NULL, label TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (counter, label)) WITHOUT ROWID;

@@ -11,6 +11,7 @@ def link(before: bytes, sequence: int, now: int, body: bytes) -> bytes:
     return blake2b(before + head + body, digest_size=16).digest()
 
 
-def seal(name: str, body: bytes) -> bytes:
-    """The hash of a snapshot part."""
-    return blake2b(name.encode() + b"\0" + body, digest_size=16).digest()
+def seal(name: str, body: bytes | None) -> bytes:
+    """The hash of a snapshot part; no body: it is gone."""
+    rest = b"\0\0" if body is None else b"\0" + body
+    return blake2b(name.encode() + rest, digest_size=16).digest()

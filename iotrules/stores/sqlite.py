@@ -9,40 +9,49 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
-import msgspec
 
 from iotrules.model.decisions import decode_effect
 from iotrules.model.errors import ConfigError, StateError, UnavailableError
 from iotrules.model.inputs import Input, Reload, decode_input, encode_input
 from iotrules.model.rules import RuleSet
-from iotrules.ports import Entry, LedgerRow, Recovered
+from iotrules.ports import NOTHING_TIDIED, Entry, LedgerRow, Recovered, Tidied
+from iotrules.stores.explained import explained, readable
+from iotrules.stores.guard import Guard, check_head, inspect
+from iotrules.stores.meta import get_meta
 from iotrules.stores.migrations import VERSION, can_migrate, migration
+from iotrules.stores.retention import Retention
 from iotrules.stores.rows import EntryRows, rule_rows
-from iotrules.stores.seals import link, seal
+from iotrules.stores.seals import link
+from iotrules.stores.snapshots import Snapshots, journal_after
+from iotrules.stores.tidying import Tidying
 
-_PASSING = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "the file system is read-only",
-    sqlite3.SQLITE_BUSY: "another process holds it",
-    sqlite3.SQLITE_CANTOPEN: "it can't be opened or made there",
-}
-_NO_ROOM = frozenset({sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMMAP})
-"""A full disk where there was no room for the WAL's index. Any other failure to read or write is final: after a failed
-fsync nobody knows what is on the disk, so the process ends, and the next one recovers from what is there."""
+_LOG_LIMIT = 16 * 2**20
+"""Bytes that the log's file keeps after a checkpoint, to be used again."""
+
+_CHUNK = 1_000
+"""Rows that SQLite's thread hands over at once."""
 
 
 class SqliteStore:
     """The port `Store`. One process at a time: a lock file beside the store holds others off."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, retention: Retention | None = None) -> None:
         self._path = path
+        self._guard: Guard | None = None
+        self._sound = True
+        """Has no write failed in a way that leaves open what is on the disk?"""
+        self._sequence = 0
+        self._staged = (0, b"")
+        """What `_sequence` and `_hash` will be, once the transaction that is open is durable."""
+        self._snapshots = Snapshots()
+        self._tidying = Tidying(path, retention or Retention())
         self._connection: aiosqlite.Connection | None = None
         self._lock = asyncio.Lock()
         self._lock_file: int | None = None
@@ -54,9 +63,11 @@ class SqliteStore:
         async with self._lock:
             self._hold()
             try:
-                with _explained(self._path), _readable(self._path):
+                with explained(self._path), readable(self._path):
                     await self._connect()
-                    return await self._recover()
+                    recovered = await self._recover()
+                    self._note_durable()
+                    return recovered
             except UnavailableError:  # we will try again, so nobody else may have it meanwhile
                 await self._disconnect()
                 raise
@@ -69,9 +80,15 @@ class SqliteStore:
         """See the port. A caller that is cancelled does not stop it half way: all of it, or nothing."""
         await self._to_its_end(self._commit(entries, rules))
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
-        """See the port. The journal up to `sequence` is not needed any more and goes."""
-        await self._to_its_end(self._snapshot(sequence, parts))
+    async def snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool = True) -> None:
+        """See the port. The journal up to `sequence` is not needed any more once it is complete: `tidy` drops it."""
+        await self._to_its_end(self._snapshot(sequence, parts, complete=complete))
+
+    async def tidy(self, now: int) -> Tidied:
+        """See the port."""
+        tidied = [NOTHING_TIDIED]
+        await self._to_its_end(self._tidy(now, tidied))
+        return tidied[-1]
 
     async def note_alive(self, now: int) -> None:
         """See the port."""
@@ -96,23 +113,29 @@ class SqliteStore:
             if any(isinstance(entry.value, Reload) for entry in entries):
                 await connection.execute("DELETE FROM rules")
                 await connection.executemany("INSERT INTO rules VALUES (?,?,?,?,?,?,?,?)", rule_rows(rules))
-        self._hash = chain
+            self._staged = (entries[-1].sequence if entries else self._sequence, chain)
 
-    async def _snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
-        gone = [(name,) for name, body in parts.items() if body is None]
-        kept = [(name, body, seal(name, body)) for name, body in parts.items() if body is not None]
+    async def _snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool) -> None:
         async with self._transaction() as connection:
-            await connection.executemany("DELETE FROM snapshot WHERE part = ?", gone)
-            await connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", kept)
-            await connection.execute("INSERT OR REPLACE INTO meta VALUES ('snapshot_sequence', ?)", (str(sequence),))
-            await connection.execute(  # none there: the sequence of the last snapshot, whose hash stays
-                "INSERT OR REPLACE INTO meta SELECT 'snapshot_hash', hex(hash) FROM journal WHERE sequence = ?",
-                (sequence,),
-            )
-            await connection.execute(  # the journal tells when it was written until it goes
-                "INSERT OR REPLACE INTO meta SELECT 'alive', now FROM journal WHERE sequence = ?", (sequence,)
-            )
-            await connection.execute("DELETE FROM journal WHERE sequence <= ?", (sequence,))
+            await self._snapshots.write(connection, sequence, parts, complete=complete)
+        self._snapshots.wrote(sequence, parts, complete=complete)
+
+    async def _tidy(self, now: int, tidied: list[Tidied]) -> None:
+        if self._tidying.is_due(self._snapshots, now):
+            async with self._transaction() as connection:
+                found = await self._tidying.slice(connection, self._snapshots, now)
+            tidied.append(found)
+        if self._tidying.wants_checkpoint(now):
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        """Copy what the log holds into the database; readers that are at it are not waited for."""
+        async with self._lock:
+            connection, guard = self._open_connection(), self._guard
+            with explained(self._path):
+                if guard is not None:
+                    await asyncio.to_thread(guard.settle)
+                await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def _note_alive(self, now: int) -> None:
         async with self._transaction() as connection:
@@ -126,9 +149,15 @@ class SqliteStore:
         await asyncio.shield(task)
 
     async def _disconnect(self) -> None:
+        """With the last connection SQLite writes to the database, which must be known before, or must not be."""
         connection, self._connection = self._connection, None
+        guard, self._guard = self._guard, None
+        settled = guard is None or (self._sound and await asyncio.to_thread(_settled, guard))
         if connection is not None:
-            await connection.close()
+            with nullcontext() if settled else closing(_reader(self._path)):
+                await connection.close()
+        if guard is not None:
+            guard.close()
 
     def _let_go(self) -> None:
         if self._lock_file is not None:
@@ -155,10 +184,16 @@ class SqliteStore:
 
     async def _connect(self) -> None:
         await self._disconnect()
-        self._connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=5)
+        found = await asyncio.to_thread(inspect, self._path)
+        self._connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=5, iter_chunk_size=_CHUNK)
         version = await self._version(self._connection)  # before anything is written
+        self._guard, self._sound = await asyncio.to_thread(Guard, self._path, found), True
+        if version is None:
+            await self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         await self._connection.execute("PRAGMA journal_mode = WAL")
         await self._connection.execute("PRAGMA synchronous = FULL")
+        await self._connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it: the guard has to know before
+        await self._connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
         if version is None:
             await self._create(self._connection)
         else:
@@ -172,7 +207,7 @@ class SqliteStore:
             return None
         if "meta" not in names:
             raise StateError(f"{self._path} is a database, but no store of iotrules: name another with --store")
-        version = int(await self._meta(connection, "version", "0"))
+        version = int(await get_meta(connection, "version", "0"))
         if not can_migrate(version):
             raise StateError(
                 f"store {self._path} is of version {version}, this program reads version {VERSION}: "
@@ -202,43 +237,33 @@ class SqliteStore:
 
     async def _recover(self) -> Recovered:
         connection = self._open_connection()
-        snapshot_sequence = int(await self._meta(connection, "snapshot_sequence", "0"))
-        self._hash = bytes.fromhex(await self._meta(connection, "snapshot_hash", ""))
-        parts = await self._read_snapshot(connection)
-        entries = await self._read_journal(connection, snapshot_sequence)
-        sequence = entries[-1][0] if entries else snapshot_sequence
-        noted = int(await self._meta(connection, "alive", "0"))
+        parts = await self._snapshots.read(connection, self._path)
+        self._hash = bytes.fromhex(await get_meta(connection, "snapshot_hash", ""))
+        behind = self._snapshots.sequence
+        entries = await self._read_journal(connection, behind)
+        self._sequence = entries[-1][0] if entries else behind
+        self._staged = (self._sequence, self._hash)
+        noted = int(await get_meta(connection, "alive", "0"))
         alive = max(noted, entries[-1][1] if entries else 0) or None
-        return Recovered(parts, entries, sequence, await self._pending(connection), alive)
-
-    async def _read_snapshot(self, connection: aiosqlite.Connection) -> dict[str, bytes]:
-        """The parts, each checked: SQLite notices no flipped bit."""
-        parts: dict[str, bytes] = {}
-        async with connection.execute("SELECT part, body, hash FROM snapshot") as cursor:
-            async for name, body, stored in cursor:
-                if seal(name, body) != stored:
-                    raise StateError(
-                        f"store {self._path}: the snapshot is damaged at part {name}: "
-                        "it is not what was written; restore a copy, or begin with another store"
-                    )
-                parts[name] = body
-        return parts
+        return Recovered(parts, entries, self._sequence, await self._pending(connection), alive)
 
     async def _read_journal(self, connection: aiosqlite.Connection, after: int) -> list[tuple[int, int, Input]]:
-        """The journal after a sequence, its chain checked."""
+        """The journal after a sequence, its chain checked, and with it whether any of its end is lacking."""
         entries: list[tuple[int, int, Input]] = []
-        expected = after + 1
-        query = "SELECT sequence, now, body, hash FROM journal WHERE sequence > ? ORDER BY sequence"
-        async with connection.execute(query, (after,)) as cursor:
-            async for sequence, now, body, stored in cursor:
-                self._hash = link(self._hash, sequence, now, body)
-                if sequence != expected or self._hash != stored:
-                    raise StateError(
-                        f"store {self._path}: the journal is damaged at sequence {expected}: "
-                        "it is not what was written; restore a copy, or begin with another store"
-                    )
-                entries.append((sequence, now, decode_input(body)))
-                expected += 1
+        head = None if self._guard is None else self._guard.head
+        known = {after: self._hash}
+        async for sequence, now, body, stored in journal_after(connection, after):
+            self._hash = link(self._hash, sequence, now, body)
+            expected = after + len(entries) + 1
+            if sequence != expected or self._hash != stored:
+                raise StateError(
+                    f"store {self._path}: the journal is damaged at sequence {expected}: "
+                    "it is not what was written; restore a copy, or begin with another store"
+                )
+            entries.append((sequence, now, decode_input(body)))
+            if head is not None and sequence == head.sequence:
+                known[sequence] = self._hash
+        check_head(self._path, head, after + len(entries), known.get(head.sequence) if head else None)
         return entries
 
     async def _pending(self, connection: aiosqlite.Connection) -> list[LedgerRow]:
@@ -249,11 +274,6 @@ class SqliteStore:
                 async for kind, body, attempts, next_try in cursor
             ]
 
-    async def _meta(self, connection: aiosqlite.Connection, name: str, default: str) -> str:
-        async with connection.execute("SELECT value FROM meta WHERE name = ?", (name,)) as cursor:
-            row = await cursor.fetchone()
-        return default if row is None else str(row[0])
-
     def _open_connection(self) -> aiosqlite.Connection:
         if self._connection is None:
             raise StateError(f"store {self._path} is not open")
@@ -263,33 +283,43 @@ class SqliteStore:
     async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
         async with self._lock:
             connection = self._open_connection()
-            with _explained(self._path):
+            with explained(self._path):
                 try:
                     await connection.execute("BEGIN IMMEDIATE")
                     yield connection
                     await connection.execute("COMMIT")
-                except BaseException:
+                    self._sequence, self._hash = self._staged
+                    self._note_durable()
+                except BaseException as error:
+                    self._staged = (self._sequence, self._hash)
+                    self._sound = self._sound and not _leaves_open(error)
                     await connection.rollback()  # nothing, if SQLite has done it already
                     raise
 
+    def _note_durable(self) -> None:
+        if self._guard is not None:
+            self._guard.committed(self._sequence, self._hash)
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours: passing ones are UnavailableError, all others mean the store is no good."""
+
+def _settled(guard: Guard) -> bool:
+    """Are the files beside the store as they have to be before its last connection is closed?"""
     try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0)
-        passing = _PASSING[sqlite3.SQLITE_FULL] if code in _NO_ROOM else _PASSING.get(code & 0xFF)
-        if passing is not None:
-            raise UnavailableError(f"store {path}: {passing}") from error
-        raise StateError(f"store {path} can't be used: {error}") from error
+        guard.settle()
+    except OSError:
+        return False
+    return True
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what can't be decoded into our word for it."""
+def _reader(path: Path) -> sqlite3.Connection:
+    """While it is open, closing another connection writes nothing to the database."""
+    reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        yield
-    except (msgspec.MsgspecError, LookupError, ValueError, TypeError, ArithmeticError) as error:
-        raise StateError(f"store {path} holds what this program can't read: {error}") from error
+        reader.execute("SELECT name FROM sqlite_schema").fetchall()
+    except sqlite3.Error:
+        reader.close()  # there is no store yet, or none that can be read: nothing to be written either
+    return reader
+
+
+def _leaves_open(error: BaseException) -> bool:
+    """After a failed write or fsync nobody knows what is on the disk."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR

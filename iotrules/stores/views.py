@@ -17,7 +17,7 @@ from iotrules.model.decisions import AlertState, CommandState
 from iotrules.model.errors import ConfigError, StateError, UnavailableError
 
 T = TypeVar("T")
-VERSION = "2"  # meta.version of a store that these queries understand
+VERSION = "3"  # meta.version of a store that these queries understand
 BUSY_SECONDS = 1.0  # a query waits so long for a lock; readers of a WAL store hardly ever do
 ACTIVE = (AlertState.PENDING, AlertState.FIRING)
 

@@ -89,7 +89,10 @@ def _take(facts: Facts, event: Event) -> None:
 
 
 def keep_journal(store: Path) -> None:
-    """Have SQLite itself keep every journal row that the engine lets go of."""
+    """Have SQLite itself keep every journal row that the engine lets go of, in a new store that no engine has open.
+
+    What stands beside the store knows nothing of it, so it goes: the engine takes the store as it finds it.
+    """
     with closing(sqlite3.connect(store, timeout=10, isolation_level=None)) as connection:
         connection.executescript(
             "BEGIN IMMEDIATE;"
@@ -97,6 +100,8 @@ def keep_journal(store: Path) -> None:
             "CREATE TRIGGER IF NOT EXISTS chaos_keep BEFORE DELETE ON journal BEGIN "
             "INSERT OR IGNORE INTO chaos_journal VALUES (old.sequence, old.now, old.body); END; COMMIT;"
         )
+    for beside in (".head", ".pages"):
+        Path(f"{store}{beside}").unlink(missing_ok=True)
 
 
 def raw_journal(store: Path) -> Iterator[tuple[int, int, bytes]]:

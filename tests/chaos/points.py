@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iotrules.cli.run import Parts
 from iotrules.model.inputs import Arrival, Reload
 from iotrules.model.rules import RuleSet
-from iotrules.ports import AckToken, Clock, Entry, OnBatch, Recovered, Store, Transport
+from iotrules.ports import AckToken, Clock, Entry, OnBatch, Recovered, Store, Tidied, Transport
 
 POINTS = (
     "receive.before", "receive.after", "decide.before", "decide.after", "begin", "write.journal", "write.effects",
@@ -89,8 +89,11 @@ class PassingStore:
     async def note_alive(self, now: int) -> None:
         await self.real.note_alive(now)
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
-        await self.real.snapshot(sequence, parts)
+    async def snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool = True) -> None:
+        await self.real.snapshot(sequence, parts, complete=complete)
+
+    async def tidy(self, now: int) -> Tidied:
+        return await self.real.tidy(now)
 
     async def close(self) -> None:
         await self.real.close()
@@ -118,9 +121,9 @@ class FusedStore(PassingStore):
         await super().commit(entries, rules)
         self._fuse.passes("reload.after" if reloads else "commit.after")
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
+    async def snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool = True) -> None:
         self._fuse.passes("snapshot.before")
-        await super().snapshot(sequence, parts)
+        await super().snapshot(sequence, parts, complete=complete)
         self._fuse.passes("snapshot.after")
 
 

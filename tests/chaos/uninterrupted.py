@@ -55,7 +55,8 @@ async def _replay(store: Path, again: Path) -> dict[str, bytes | None]:
 
 async def _stored_state(store: Path, copy: Path) -> dict[str, str]:
     """The state that an engine would recover from the store."""
-    shutil.copy(store, copy)
+    for beside in ("", ".head", ".pages"):
+        shutil.copy(f"{store}{beside}", f"{copy}{beside}")
     real = SqliteStore(copy)
     recovered = await real.open()
     await real.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
+from iotrules.stores.sqlite import SqliteStore
 from tests.chaos.facts import keep_journal
 from tests.chaos.history import History
 from tests.chaos.plant import Threshold, standard_rules, write_functions, write_rules
@@ -66,9 +68,10 @@ class World:
         target = ("--port", str(self._port), "--target", str(self.broker.port))
         history = ("--history", str(self.directory / "tap.jsonl"))
         self.tap = Told("tests.chaos.tap", [*target, *history], self.directory / "tap.log")
+        asyncio.run(_made(self.store))
+        keep_journal(self.store)
         self.start()
         self.engine.wait_for(READY)
-        keep_journal(self.store)
         self.fleet = Told("tests.chaos.fleet", self._fleet_arguments(), self.directory / "fleet.log")
 
     def use_rules(self, rules: Sequence[Threshold], *, fillers: int = 0) -> None:
@@ -199,3 +202,10 @@ def running_world(
         yield world
     finally:
         world.end()
+
+
+async def _made(store: Path) -> None:
+    """Make a new store, before any engine has it."""
+    made = SqliteStore(store)
+    await made.open()
+    await made.close()

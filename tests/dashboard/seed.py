@@ -52,7 +52,7 @@ class Seed:
     def create(self, *, hostile: bool = False, quiet: bool = False, age: int = 0) -> Seed:
         """Make both files as of `age` ns ago; `quiet` without any alert."""
         now = time.time_ns() - age
-        self._make(self.store, "stores", "INSERT INTO meta VALUES ('version', '2')")
+        self._make(self.store, "stores", "INSERT INTO meta VALUES ('version', '3')")
         self._make(self.history, "history", "")
         self._rules()
         self.beat(now)

@@ -58,6 +58,9 @@ def registry_file(text: str | None) -> RegistryFile | None:
     return None if text is None else RegistryFile("registry.csv", text)
 
 
+ALL = 2**62
+
+
 class World:
     """One engine. `restart_every` puts it through its store after that many journaled inputs."""
 
@@ -84,6 +87,12 @@ class World:
         self.decisions: list[Decision] = []
         self._restart_every = restart_every
         self._parts: dict[str, bytes] = {}
+        self._begun = False
+        """Is a snapshot in progress?"""
+        self._fresh: dict[str, bytes | None] = {}
+        """What there is of the snapshot in progress."""
+        self._since: list[tuple[Input, int, int]] = []
+        """What was decided on since it began: (input, now, sequence)."""
         self.put(Reload({"rules.yaml": self.streams + rules}, dry_run, registry_file(registry)))
 
     def use_registry(self, registry: str | None) -> Decision:
@@ -92,23 +101,36 @@ class World:
 
     def put(self, value: Input) -> Decision:
         value = decode_input(encode_input(value))  # as the journal would give it back
+        if self._restart_every and not self._begun:
+            self._begun = True
+            self.engine.begin_snapshot()
         decision = self.engine.process(value, self.now, self.sequence + 1)
         if decision.changed:
             self.sequence += 1
+        if self._restart_every:
+            if decision.changed:
+                self._since.append((value, self.now, self.sequence))
+            self._fresh |= self.engine.snapshot_parts(1)
         self.decisions.append(decision)
         if self._restart_every and decision.changed and self.sequence % self._restart_every == 0:
             self.restart()
         return decision
 
     def restart(self) -> None:
-        """Store the engine's state, and go on with an engine made from what was stored."""
-        for name, body in self.engine.take_snapshot().items():
+        """Go on with an engine made of what is stored: a snapshot taken while inputs came, and the journal of these."""
+        rest = self.engine.snapshot_parts(ALL) if self._begun else self.engine.take_snapshot()
+        for name, body in (self._fresh | rest).items():
             if body is None:
                 self._parts.pop(name, None)
             else:
                 self._parts[name] = body
         self.engine = Engine(fused=self._fused, bounds=self.bounds)
         self.engine.restore(self._parts)
+        for value, now, sequence in self._since:
+            self.engine.process(value, now, sequence)
+        self._fresh.clear()
+        self._since.clear()
+        self._begun = False
 
     def send(self, at: float, device: str = "b1", site: str = "A", lag: float = 0.0, **values: Any) -> Decision:
         """A message measured `at` seconds after the start, arriving `lag` seconds later; timers before it fire."""

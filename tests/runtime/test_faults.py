@@ -105,6 +105,7 @@ async def test_what_a_function_remembers_outlives_the_engine(tmp_path: Path) -> 
             world.send(episode * 10 + 5, temp=20)
             await world.until(lambda: len(world.commands) == episode)  # noqa: B023  # looked at within this turn
             await world.until(lambda: len(world.states()) == 2 * episode)  # noqa: B023  # here too
+            await world.until(lambda: world.all_done(2 * episode))  # noqa: B023  # else it is sent again, with its id
     assert [command["args"] for command in world.commands] == [{"trips": 1}, {"trips": 2}]
     assert world.states() == ["firing", "resolved"] * 2
 
@@ -152,7 +153,7 @@ async def test_words_that_changed_while_no_engine_ran_keep_the_alert(tmp_path: P
 
 
 async def test_an_engine_goes_on_from_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iotrules.runtime.loop.SNAPSHOT_EVERY", 3)
+    monkeypatch.setattr("iotrules.runtime.housekeeping.SNAPSHOT_EVERY", 3)
     world = World(tmp_path, TRIP)
     await world.listen()
     for at in (0, 10):
@@ -177,7 +178,7 @@ async def test_a_damaged_store_ends_the_engine_before_it_begins(tmp_path: Path) 
 async def test_a_store_whose_snapshot_cannot_be_read_is_refused_and_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iotrules.runtime.loop.SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr("iotrules.runtime.housekeeping.SNAPSHOT_EVERY", 1)
     world = World(tmp_path, TRIP)
     async with world.engine():
         world.send(0, temp=90)
@@ -195,7 +196,7 @@ async def test_a_store_whose_snapshot_cannot_be_read_is_refused_and_let_go(
 async def test_state_that_cannot_be_stored_fails_the_invocation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iotrules.runtime.loop.SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr("iotrules.runtime.housekeeping.SNAPSHOT_EVERY", 1)
     world = World(tmp_path, TRIP.replace("trip", "huge"))
     async with world.engine():
         world.send(0, temp=90)

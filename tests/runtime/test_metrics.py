@@ -47,6 +47,7 @@ EXPECTED = {
     "iotrules_commit_seconds": set(),
     "iotrules_event_to_alert_seconds": set(),
     "iotrules_queue_depth": set(),
+    "iotrules_store_unavailable": set(),
     "iotrules_rule_reloads_total": {"outcome"},
     "iotrules_build_info": {"version"},
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from iotrules.model.errors import UnavailableError
 from iotrules.model.inputs import Arrival, Reload
 from iotrules.model.rules import RuleSet
 from iotrules.model.times import MILLISECOND, SECOND
-from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store
+from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store, Tidied
 from iotrules.runtime.control import ControlServer
 from iotrules.runtime.loop import Runtime
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.memory import MemoryBroker, MemoryTransport
 from tests.engine.world import START, STREAM
+from tests.stores.entries import write
 
 NAME = "engine"
 PATIENCE = 10.0
@@ -78,11 +79,14 @@ class ScriptedStore:
         self.failures = 0
         self.waiting = 0
         self.closed = 0
+        self.opened = 0
         self.before, self.after = asyncio.Event(), asyncio.Event()
         self.before.set()
         self.after.set()
 
     async def open(self) -> Recovered:
+        self.opened += 1
+        self._happened()
         return await self._store.open()
 
     async def commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
@@ -98,8 +102,11 @@ class ScriptedStore:
     async def note_alive(self, now: int) -> None:
         await self._store.note_alive(now)
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
-        await self._store.snapshot(sequence, parts)
+    async def snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool = True) -> None:
+        await self._store.snapshot(sequence, parts, complete=complete)
+
+    async def tidy(self, now: int) -> Tidied:
+        return await self._store.tidy(now)
 
     async def close(self) -> None:
         self.closed += 1
@@ -143,6 +150,7 @@ class World:
         self.told: list[tuple[str, Any]] = []
         """What was published to the device and about it: (topic, JSON)."""
         self.observers: list[Observer] = []
+        self.on_trouble: Callable[[bool], None] = lambda _: None
         self.control: ControlServer | None = None
         """Of the next engine."""
         self._changed = asyncio.Event()
@@ -234,8 +242,7 @@ class World:
 
     def change(self, statement: str) -> None:
         """Change the store behind the engine's back. Only while no engine runs."""
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute(statement)
+        write(self.path, statement)
 
     def states(self, device: str = "b1") -> list[str]:
         """The states that the device's alerts went through, in order."""
@@ -289,6 +296,7 @@ class World:
             observers=[*self.observers, self],
             name=NAME,
             control=self.control,
+            on_trouble=self.on_trouble,
         )
 
     def _template(self) -> Path:

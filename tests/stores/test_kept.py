@@ -54,7 +54,7 @@ async def test_nothing_is_written(tmp_path: Path) -> None:
         ("UPDATE meta SET value = '9' WHERE name = 'version'", "of version 9"),
         ("INSERT OR REPLACE INTO meta VALUES ('snapshot_hash', 'x')", "can't read"),
         ("DROP TABLE journal", "no store of iotrules"),
-        ("INSERT INTO snapshot VALUES ('[\"device\",\"x\"]', x'00', x'00')", "damaged at part"),
+        ("INSERT INTO snapshot VALUES ('[\"device\",\"x\"]', 0, x'00', x'00')", "damaged at part"),
     ],
 )
 async def test_what_is_not_what_was_written_is_refused(tmp_path: Path, statement: str, words: str) -> None:

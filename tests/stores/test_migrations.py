@@ -1,4 +1,7 @@
-"""Stores of earlier versions: what they hold is there afterwards, in the schema of today."""
+"""Stores that earlier versions made: what they hold is there afterwards, in the schema of today, and they go on.
+
+`tests/data/stores` holds what the real program of each version wrote, as SQL: five inputs, their snapshot, two more.
+"""
 
 from __future__ import annotations
 
@@ -9,61 +12,69 @@ from pathlib import Path
 import pytest
 
 from iotrules.model.errors import StateError
+from iotrules.stores.kept import VERSION as KEPT
 from iotrules.stores.migrations import VERSION, can_migrate, migration
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.stores.views import VERSION as READ
 from iotrules.stores.views import StoreView
-from tests.stores.entries import Author, filled, recovered
+from tests.end_to_end.processes import REPOSITORY
+from tests.stores.entries import Author, filled, recovered, rows
+
+CAPTURED = sorted((REPOSITORY / "tests" / "data" / "stores").glob("version-*.sql"))
 
 
-def _back_to_version_1(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("ALTER TABLE alerts DROP COLUMN muted")
-        db.execute("ALTER TABLE transitions DROP COLUMN muted")
-        db.execute("UPDATE meta SET value = '1' WHERE name = 'version'")
-
-
-def _columns(path: Path) -> dict[str, list[str]]:
+def _made(captured: Path, path: Path, *more: str) -> None:
     with closing(sqlite3.connect(path)) as db:
-        return {
-            table: [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
-            for table in ("alerts", "transitions")
-        }
+        db.executescript("; ".join([captured.read_text(), *more]))
 
 
-async def test_a_store_of_version_1_is_brought_up_and_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    entries = await filled(path)
-    columns = _columns(path)
-    _back_to_version_1(path)
-    held = await recovered(path)
-    assert [value for _, _, value in held.entries] == [entry.value for entry in entries]
-    assert _columns(path) == columns
+def _schema(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    names = [name for (name,) in rows(path, "SELECT name FROM sqlite_schema ORDER BY name")]
+    return {name: rows(path, f"PRAGMA table_info({name})") + rows(path, f"PRAGMA index_info({name})") for name in names}
+
+
+def test_each_earlier_version_is_captured() -> None:
+    assert [file.stem for file in CAPTURED] == [f"version-{number}" for number in range(1, VERSION)]
+
+
+@pytest.mark.parametrize("captured", CAPTURED, ids=lambda file: file.stem)
+async def test_a_store_of_an_earlier_version_is_brought_up_and_goes_on(tmp_path: Path, captured: Path) -> None:
+    path, new = tmp_path / "store.db", tmp_path / "new.db"
+    _made(captured, path)
+    await filled(new)
     author, store = Author(), SqliteStore(path)
-    author.follow(await store.open())
+    held = await store.open()
+    assert (held.sequence, len(held.entries)) == (7, 2)
+    assert len(held.pending) == 6
+    author.follow(held)
     await store.commit([author.message("b1", temp=20)], author.engine.rules)
+    await store.snapshot(author.sequence, author.engine.take_snapshot())
+    await store.tidy(author.now)
     await store.close()
+    assert _schema(path) == _schema(new)
+    again = await recovered(path)
+    assert (again.sequence, list(again.entries), len(again.snapshot) > 0) == (8, [], True)
     async with StoreView(path) as view:
-        assert {(row.state, row.muted) for row in await view.alerts()} == {("resolved", ""), ("firing", "")}
-        assert len(await view.transitions()) == 4
+        states = {row.device: (row.state, row.muted) for row in await view.alerts()}
+        assert states == {"b1": ("resolved", ""), "b2": ("resolved", ""), "b3": ("firing", "")}
+        assert len(await view.dead_letters()) == 1
 
 
-async def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("captured", CAPTURED, ids=lambda file: file.stem)
+async def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, captured: Path) -> None:
     path = tmp_path / "store.db"
-    await filled(path)
-    _back_to_version_1(path)
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("ALTER TABLE transitions ADD COLUMN muted TEXT")  # the second statement can't be carried out
-    before = _columns(path)
+    _made(captured, path, "CREATE TABLE dead_letters_by_time (x)")  # in the way of the last statement
+    before = _schema(path)
     with pytest.raises(StateError, match=r"store\.db"):
         await recovered(path)
-    assert _columns(path) == before
+    assert _schema(path) == before
+    assert rows(path, "SELECT value FROM meta WHERE name = 'version'") == [(captured.stem[-1],)]
 
 
 def test_there_is_a_way_from_every_earlier_version() -> None:
     assert [can_migrate(version) for version in range(VERSION + 2)] == [False] + [True] * VERSION + [False]
     assert migration(VERSION) == ()
-    assert str(VERSION) == READ
+    assert str(VERSION) == READ == KEPT
 
 
 async def test_why_a_notification_is_muted_is_kept(tmp_path: Path) -> None:

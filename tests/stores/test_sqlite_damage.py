@@ -119,9 +119,9 @@ async def test_a_store_with_ruined_pages_is_refused(path: Path) -> None:
 
 async def test_a_store_of_a_newer_version_is_refused_and_untouched(path: Path) -> None:
     await filled(path)
-    write(path, "PRAGMA journal_mode = DELETE", "UPDATE meta SET value = '3' WHERE name = 'version'")
+    write(path, "PRAGMA journal_mode = DELETE", "UPDATE meta SET value = '4' WHERE name = 'version'")
     before = path.read_bytes()
-    with pytest.raises(StateError, match="of version 3, this program reads version 2"):
+    with pytest.raises(StateError, match="of version 4, this program reads version 3"):
         await recovered(path)
     assert path.read_bytes() == before
     assert sorted(file.name for file in path.parent.iterdir()) == ["store.db", "store.db.lock"]

@@ -142,6 +142,7 @@ async def test_a_snapshot_takes_the_place_of_the_journal_behind_it(path: Path, s
     await store.commit(entries[:2], author.engine.rules)
     await store.snapshot(2, {"a": b"1", "b": b"2"})
     await store.commit(entries[2:], author.engine.rules)
+    await store.tidy(author.now)
     await store.close()
     held = await recovered(path)
     assert held.snapshot == {"a": b"1", "b": b"2"}

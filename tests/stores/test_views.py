@@ -103,8 +103,8 @@ async def test_missing_foreign_and_newer_stores_are_refused(tmp_path: Path, seed
         db.execute("CREATE TABLE t (x)")
     with pytest.raises(StateError, match="names no version"):
         await StoreView(tmp_path / "other.db").__aenter__()
-    seed.write(seed.store, "UPDATE meta SET value = ?", [("3",)])
-    with pytest.raises(StateError, match="of version 3"):
+    seed.write(seed.store, "UPDATE meta SET value = ?", [("4",)])
+    with pytest.raises(StateError, match="of version 4"):
         await StoreView(seed.store).__aenter__()
 
 

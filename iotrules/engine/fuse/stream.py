@@ -145,6 +145,8 @@ def _body(writer: Writer, decoder: Decoder, tracks: Sequence[Keyed], firings: Fi
     arguments = _arguments(writer, emitters, tracks)
     _take_in(writer, decoder)
     for index in range(len(tracks)):
+        _touch(writer, f"t{index}")
+    for index in range(len(tracks)):
         _catch_up(writer, f"t{index}", f"at{index}")
     for index, track in enumerate(tracks):
         _sample(writer, index, track, arguments[index], windows[index])
@@ -206,6 +208,7 @@ def _arguments(writer: Writer, emitters: list[Emitter], tracks: Sequence[Keyed])
 
 def _take_in(writer: Writer, decoder: Decoder) -> None:
     """From here on the message is taken."""
+    _touch(writer, "source")
     writer.line("source.watermark = at")
     writer.line("source.wall = received")
     if decoder.ids:
@@ -213,10 +216,13 @@ def _take_in(writer: Writer, decoder: Decoder) -> None:
         writer.line("source.came = (source.came << 1 | 1) & ALL_CAME")
     elif decoder.time is not None:
         writer.line("source.last = payload")
-    with writer.block("if not source.dirty:"):
-        writer.line("source.dirty = True")
-        writer.line("touched.append(source)")
     writer.line("samples.append((source.origin, at, received, m))")
+
+
+def _touch(writer: Writer, one: str) -> None:
+    """It is going to change: a snapshot in progress has to have it first."""
+    with writer.block(f"if {one}.dirty is not touched:"):
+        writer.line(f"touched.take({one})")
 
 
 def _catch_up(writer: Writer, t: str, at: str) -> None:
@@ -236,9 +242,6 @@ def _sample(writer: Writer, index: int, track: Keyed, arguments: list[Operand], 
     writer.line(f"{t}.labels = labels")
     writer.line(f"{t}._values = m")
     writer.line(f"{t}.revised = 0")
-    with writer.block(f"if not {t}.dirty:"):
-        writer.line(f"{t}.dirty = True")
-        writer.line(f"touched.append({t})")
     if track.buffers:
         _fill_windows(writer, index, track, arguments, windows)
 

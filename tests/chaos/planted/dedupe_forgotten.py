@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from iotrules.cli.run import Parts
 from iotrules.model.inputs import Arrival, Input, Messages
 from iotrules.ports import Recovered
@@ -16,7 +18,7 @@ class Forgetful(PassingStore):
         entries = [(sequence, now, _of_another_boot(value)) for sequence, now, value in recovered.entries]
         return Recovered(recovered.snapshot, entries, recovered.sequence, recovered.pending, recovered.alive)
 
-    async def snapshot(self, sequence: int, parts: dict[str, bytes | None]) -> None:
+    async def snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool = True) -> None:
         """None: a snapshot would remember."""
 
 

@@ -1,0 +1,85 @@
+"""What the loop does between inputs: a slice of the snapshot in progress, a slice of the store's own work.
+
+House rule: a slice is bounded in bytes, so that no input waits longer for it than for a commit; a slice that can't be
+written is kept, and tried again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import structlog
+
+from iotrules.engine import Engine
+from iotrules.model.errors import UnavailableError
+from iotrules.ports import Store
+
+log = structlog.get_logger()
+
+SNAPSHOT_EVERY = 500
+"""Journal rows between the beginnings of two snapshots: bounds how long recovery takes."""
+
+SLICE_BYTES = 128 * 1024
+"""Of a snapshot, encoded and written at once."""
+
+BUSY, IDLE, TROUBLED = 0.005, 10.0, 5.0
+"""Seconds until the next slice: where there is more at once, where there is nothing, where the disk took nothing."""
+
+
+class Housekeeping:
+    """For one runtime. `expired` counts the rows that the store let go of, as ("expired", table)."""
+
+    def __init__(self, store: Store, expired: Counter[tuple[str, str]]) -> None:
+        self._store = store
+        self._expired = expired
+        self._journaled = 0
+        self._of: int | None = None
+        """The sequence of the snapshot in progress."""
+        self._parts: dict[str, bytes | None] | None = None
+        """A slice of it that is not written yet."""
+        self._more = True
+        self._not_before = 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which to call `turn` again, if no input comes before."""
+        if self._more or self._of is not None:
+            return max(BUSY, self._not_before - asyncio.get_running_loop().time())
+        return IDLE
+
+    def begin(self, journaled: int) -> None:
+        """The engine is what the store says, with so many journal rows after the snapshot; a half one is forgotten."""
+        self._journaled, self._of, self._parts = journaled, None, None
+
+    def journaled(self, rows: int) -> None:
+        """Further rows are durable."""
+        self._journaled += rows
+
+    async def turn(self, engine: Engine, sequence: int, now: int) -> None:
+        """A slice of each; `sequence` is that of the newest input. StateError if the store is no good."""
+        if asyncio.get_running_loop().time() < self._not_before:
+            return
+        if self._of is None and self._journaled >= SNAPSHOT_EVERY:
+            engine.begin_snapshot()
+            self._of, self._journaled = sequence, 0
+        try:
+            if self._of is not None:
+                await self._write(engine, self._of)
+            tidied = await self._store.tidy(now)
+        except UnavailableError as error:
+            log.warning("can't tidy the store, or write a snapshot; trying again", reason=str(error), retry_s=TROUBLED)
+            self._not_before = asyncio.get_running_loop().time() + TROUBLED
+            return
+        self._more = tidied.more
+        self._expired.update({("expired", table): rows for table, rows in tidied.expired.items()})
+
+    async def _write(self, engine: Engine, sequence: int) -> None:
+        if self._parts is None:
+            self._parts = engine.snapshot_parts(SLICE_BYTES)
+        size = sum(len(name) + len(body or b"") for name, body in self._parts.items())
+        complete = size < SLICE_BYTES
+        await self._store.snapshot(sequence, self._parts, complete=complete)
+        self._parts = None
+        if complete:
+            self._of = None

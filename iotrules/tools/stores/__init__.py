@@ -1,0 +1,1 @@
+"""What `iotrules store` does: verify, repair, export and compact a store."""
