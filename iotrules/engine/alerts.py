@@ -218,8 +218,7 @@ def _move(compiled: CompiledRule, track: Track, rule_state: RuleState, change: C
         change = change._replace(reason=f"{change.reason}; {note}")
     values = _template_values(compiled.rule, track, change)
     transition = _transition(compiled, track, rule_state, before, change, muted, values, moment)
-    if compiled.rule.alert:
-        moment.decision.transitions.append(transition)
+    moment.decision.tell(transition, alert=compiled.rule.alert)
     if change.signal is not Signal.WITHDRAWN and not change.amended:
         run_steps(moment.state, compiled.rule, transition, risen_from, moment.decision, values)
     return True

@@ -103,7 +103,8 @@ def _amend(source: Source, log: Log, oldest: int, moment: Moment) -> None:
     _take_over(track, found.state(), source, moment.state)
     words = f"amended by a message measured {rough_words(track.clock - oldest)} before the newest"
     for compiled in found.plan.rules if found.plan else ():
-        told = [one for one in again.decision.transitions if one.rule == compiled.rule.name]
+        changes = (*again.decision.transitions, *again.decision.quiet)
+        told = [one for one in changes if one.rule == compiled.rule.name]
         _put_right(moment.state.plan.rules[compiled.rule.name], track, copy, told, words, moment)
     rest(track, moment.state)
 

@@ -30,7 +30,7 @@ from iotrules.engine.state import Remembered, State
 from iotrules.engine.why import explain
 from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
-from iotrules.model.explanation import Explanation
+from iotrules.model.explanation import Explanation, SeenMessage
 from iotrules.model.inputs import Arrival, Input, Messages, Operator, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet, Severity
 
@@ -89,10 +89,20 @@ class Engine:
         others = held.active_alerts(self._state) + clocks.active_alerts(self._state.sources.values())
         return found + others + own_alerts.active_alerts(self._state)
 
-    def explain(self, rule: str, key: Key, now: int, faults: Mapping[str, str] | None = None) -> Explanation:
-        """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not."""
+    def explain(
+        self,
+        rule: str,
+        key: Key,
+        now: int,
+        faults: Mapping[str, str] | None = None,
+        newest: Mapping[str, SeenMessage] | None = None,
+    ) -> Explanation:
+        """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not.
+
+        `newest`: of a rule with `sequence`, by stream the key's newest message, where somebody knows it.
+        """
         if (one := self._state.plan.sequences.rules.get(rule)) is not None:
-            return explain_sequence(self._state, one, key, now)
+            return explain_sequence(self._state, one, key, now, newest or {})
         return explain(self._state, rule, key, now, faults or {})
 
     def keys(self, rule: str) -> list[Key]:

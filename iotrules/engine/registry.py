@@ -172,7 +172,7 @@ def revise(state: State, key: Key, now: int) -> None:
 def read_state(node: StateRef, remembered: Callable[[], Mapping[str, Any]], faults: list[str]) -> Value | None:
     """What functions persisted for the key; None if nothing, or something of another type, which is a fault."""
     found = remembered().get(node.name)
-    value = _scalar(found)
+    value = scalar(found)
     if found is None or (value is not None and node.type in (None, _type_of(value))):
         return value
     if node.type is None:
@@ -181,7 +181,8 @@ def read_state(node: StateRef, remembered: Callable[[], Mapping[str, Any]], faul
     return None
 
 
-def _scalar(found: Any) -> Value | None:
+def scalar(found: Any) -> Value | None:
+    """What functions persisted under a name as a value of the language; None for a list, an object, or nothing."""
     if isinstance(found, bool | str):
         return found
     try:

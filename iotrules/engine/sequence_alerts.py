@@ -5,14 +5,13 @@ from __future__ import annotations
 from iotrules.engine import notices
 from iotrules.engine.covered import covers
 from iotrules.engine.effects import run_steps
-from iotrules.engine.evaluate import truth
 from iotrules.engine.lifecycle import TABLE, Signal
 from iotrules.engine.moment import Moment
 from iotrules.engine.schedules import is_open
+from iotrules.engine.sequence_looks import fits_of, known_values, step_scope
 from iotrules.engine.sequence_plan import SequenceRule
-from iotrules.engine.sequence_words import event_words, evidence_values, match_words, message_scope, shown_values
+from iotrules.engine.sequence_words import event_words, evidence_values, match_words, shown_values
 from iotrules.engine.sequences import (
-    Fits,
     Message,
     SequenceState,
     Turn,
@@ -24,9 +23,8 @@ from iotrules.engine.sequences import (
 )
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
-from iotrules.model.decisions import AlertState, Decision, Evidence, Key, Reading, Sample, Transition
-from iotrules.model.rules import Missing, condition_text
-from iotrules.model.sequences import EventPattern
+from iotrules.model.decisions import AlertState, Evidence, Key, Reading, Sample, Transition
+from iotrules.model.rules import condition_text
 from iotrules.model.times import duration_words
 
 _COUNTED = {Turn.LATE: "sequence_late", Turn.REPEATED: "sequence_repeated", Turn.EVICTED: "sequence_evicted"}
@@ -86,9 +84,14 @@ def _take(state: State, one: SequenceRule, reading: Reading, moment: Moment) -> 
     if not covers(one.rule, key):
         return
     moment.decision.count("evaluations", one.rule.name)
-    fits = _fits(one, reading, captured, moment.decision)
-    known = (one.rule.name, key) in state.sequences
-    if not (0 in fits.steps or fits.without or (known and (fits.steps or fits.clear))):
+    if one.known.names:
+        remembered = state.devices.get(key)
+        directory = state.plan.directory
+        known = known_values(one, directory.attributes(reading.key), remembered.body if remembered else {})
+        reading = reading._replace(values=reading.values | known)
+    fits = fits_of(one, reading, captured, moment.decision)
+    begins = 0 in fits.steps or any(one.sequence.without[place].before is not None for place in fits.without)
+    if not begins and (one.rule.name, key) not in state.sequences:
         return  # nothing is open that it could be a step of
     found = _state(state, one, key)
     kept = {step: {name: reading.values.get(name) for name in sorted(one.kept[step])} for step in fits.steps}
@@ -110,44 +113,6 @@ def _state(state: State, one: SequenceRule, key: Key) -> SequenceState:
     name = (one.rule.name, key)
     state.mark(("sequence", name))
     return state.sequences.setdefault(name, SequenceState())
-
-
-def _fits(one: SequenceRule, reading: Reading, captured: dict[str, str], decision: Decision) -> Fits:
-    """What the message fits. Unknown is no step, but it may be what must not come: unknown never fires."""
-    rule, sequence = one.rule, one.sequence
-
-    def fits(pattern: EventPattern | None, *, unknown: bool) -> bool:
-        if pattern is None or pattern.stream != reading.stream:
-            return False
-        value = _truth(one, pattern, reading, captured, decision)
-        return unknown if value is None else value
-
-    as_true = rule.missing is Missing.TRUE
-    return Fits(
-        frozenset(place for place, step in enumerate(sequence.steps) if fits(step.pattern, unknown=as_true)),
-        frozenset(
-            place
-            for place, forbidden in enumerate(sequence.without)
-            if fits(forbidden.pattern, unknown=rule.missing is not Missing.FALSE)
-        ),
-        fits(sequence.clear, unknown=as_true),
-    )
-
-
-def _truth(
-    one: SequenceRule, pattern: EventPattern, reading: Reading, captured: dict[str, str], decision: Decision
-) -> bool | None:
-    if pattern.when is None:
-        return True
-    scope = message_scope(reading.values, captured, reading.at)
-    value = truth(pattern.when, scope)
-    for fault in scope.faults:
-        decision.fault(one.rule.name, reading.key, fault, reading.received)
-    if value is None:
-        decision.count("unknown", one.rule.name)
-        if one.rule.missing is Missing.ERROR:
-            decision.fault(one.rule.name, reading.key, "the condition is unknown", reading.received)
-    return value
 
 
 def _advance(state: State, one: SequenceRule, key: Key, upto: int, moment: Moment) -> None:
@@ -177,7 +142,7 @@ def _schedule(state: State, one: SequenceRule, key: Key) -> None:
 def _turn(state: State, one: SequenceRule, key: Key, turn: Turn, at: int, moment: Moment) -> None:
     found = state.sequences[one.rule.name, key]
     if turn is Turn.MATCHED and found.match is not None:
-        _move(state, one, key, Signal.HELD, at, match_words(one.sequence, found.match), moment)
+        _move(state, one, key, Signal.HELD, at, match_words(one, found.match), moment)
     elif turn is Turn.OVER:
         reason = f"{duration_words(one.sequence.within)} after it fired"
         _move(state, one, key, Signal.CLEARED, at, reason, moment)
@@ -186,9 +151,10 @@ def _turn(state: State, one: SequenceRule, key: Key, turn: Turn, at: int, moment
 
 
 def _clear(state: State, one: SequenceRule, key: Key, reading: Reading, moment: Moment) -> None:
-    pattern = one.sequence.clear
-    if pattern is not None:
-        reason = event_words(pattern, reading.values, dict(reading.key.labels), reading.at)
+    pattern, match = one.sequence.clear, state.sequences[one.rule.name, key].match
+    if pattern is not None and match is not None:
+        scope = step_scope(one, reading.values, dict(reading.key.labels), reading.at, match.events)
+        reason = event_words(pattern, scope)
         _move(state, one, key, Signal.CLEARED, reading.at, reason, moment)
 
 
@@ -214,15 +180,14 @@ def _move(state: State, one: SequenceRule, key: Key, signal: Signal, at: int, re
     muted, note = notices.judge(state, one, key, rule_state, signal, at)
     reason = f"{reason}; {note}" if note else reason
     held = {"rule": rule.name, "severity": rule.severity.word, "held": duration_words(at - matched.begin)}
-    values = shown_values(one, key, matched) | held
+    values = shown_values(one, key, matched, state.plan.directory.attributes(key)) | held
     last = matched.events[-1].at
     evidence = Evidence(condition_text(rule), signal is Signal.HELD or None, evidence_values(one, key, matched), last)
     transition = Transition(
         rule.name, key, rule_state.episode, rule_state.number, before, after, rule.severity, at, moment.now,
         reason, fill(rule.summary, values), evidence, muted,
     )  # fmt: skip
-    if rule.alert:
-        moment.decision.transitions.append(transition)
+    moment.decision.tell(transition, alert=rule.alert)
     if signal not in (Signal.WITHDRAWN, Signal.UNMUTED):
         run_steps(state, rule, transition, None, moment.decision, values)
     if signal not in (Signal.HELD, Signal.UNMUTED):

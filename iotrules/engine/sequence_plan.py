@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from iotrules.engine.muting import Inhibitors
-from iotrules.model.expression import fields
+from iotrules.model.expression import Expression, attributes, fields, states
 from iotrules.model.rules import Rule, RuleSet, Slot
 from iotrules.model.sequences import Sequence
 
 
+class Known(NamedTuple):
+    """Names of what is known beside the messages: attributes of the registry, and what functions persisted."""
+
+    attributes: frozenset[str]
+    states: frozenset[str]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """As they are called in conditions."""
+        return frozenset(f"attr.{one}" for one in self.attributes) | frozenset(f"state.{one}" for one in self.states)
+
+
 @dataclass(frozen=True, slots=True)
 class SequenceRule:
-    """A rule with its sequence. `kept` are the fields that are remembered of each step's message."""
+    """A rule with its sequence.
+
+    `kept` is what is remembered of each step's message: fields, and what it read as `attr.NAME` and `state.NAME`. Of
+    those all that any condition reads are `known`.
+    """
 
     rule: Rule
     sequence: Sequence
     kept: tuple[frozenset[str], ...]
+    known: Known
     inhibitors: Inhibitors
     late: Mapping[str, int] = field(default_factory=dict)
     """How long samples of its streams wait for older ones, ns."""
@@ -47,7 +65,12 @@ def compile_sequences(rules: RuleSet, inhibitors: Mapping[str, Inhibitors]) -> S
     """All rules of the set that are sequences."""
     compiled = {
         rule.name: SequenceRule(
-            rule, rule.body, _kept(rules, rule, rule.body), inhibitors.get(rule.name, ()), _late(rules, rule.body)
+            rule,
+            rule.body,
+            _kept(rules, rule, rule.body),
+            _known(pattern.when for pattern in rule.body.patterns),
+            inhibitors.get(rule.name, ()),
+            _late(rules, rule.body),
         )
         for rule in rules.rules.values()
         if isinstance(rule.body, Sequence)
@@ -63,13 +86,20 @@ def _late(rules: RuleSet, sequence: Sequence) -> dict[str, int]:
     return {pattern.stream: rules.streams[pattern.stream].late for pattern in sequence.patterns}
 
 
+def _known(conditions: Iterable[Expression | None]) -> Known:
+    given = [when for when in conditions if when is not None]
+    none = frozenset[str]()
+    return Known(none.union(*(attributes(when) for when in given)), none.union(*(states(when) for when in given)))
+
+
 def _kept(rules: RuleSet, rule: Rule, sequence: Sequence) -> tuple[frozenset[str], ...]:
-    """What a step's condition and the summary read of it; of the last step, which handlers are given, everything."""
+    """What conditions and the summary read of a step; of the last one, which handlers are given, every field."""
     slots = {part.name for part in rule.summary.parts if isinstance(part, Slot)}
     found = []
     for step in sequence.steps:
         every = frozenset(one.name for one in rules.streams[step.pattern.stream].fields)
-        read = fields(step.pattern.when) if step.pattern.when else frozenset()
+        read = (fields(step.pattern.when) if step.pattern.when else frozenset()) | sequence.read_later(step)
         told = {name for name in every if f"{step.name}.{name}" in slots}
-        found.append(every if step is sequence.steps[-1] else read | told)
+        own = every if step is sequence.steps[-1] else (read & every) | told
+        found.append(own | _known([step.pattern.when]).names)
     return tuple(found)

@@ -6,45 +6,40 @@ from collections.abc import Mapping
 
 from iotrules.engine.evaluate import Scope
 from iotrules.engine.explain import because
-from iotrules.engine.localtime import local
+from iotrules.engine.sequence_looks import step_scope
 from iotrules.engine.sequence_plan import SequenceRule
 from iotrules.engine.sequences import SequenceRun
 from iotrules.model.decisions import Key
-from iotrules.model.expression import Clock, Value, Window
-from iotrules.model.sequences import EventPattern, Sequence
+from iotrules.model.expression import Value
+from iotrules.model.sequences import EventPattern
 from iotrules.model.times import SECOND, duration_words
 
 
-def message_scope(values: Mapping[str, Value | None], labels: Mapping[str, str], at: int) -> Scope:
-    """What names mean in the condition of a step: the message's own values, and the clock of its event time."""
-
-    def clock(node: Window) -> float | None:
-        return local(node.kind, at) if isinstance(node.kind, Clock) else None
-
-    return Scope(values, labels, clock)
-
-
-def event_words(pattern: EventPattern, values: Mapping[str, Value | None], labels: Mapping[str, str], at: int) -> str:
+def event_words(pattern: EventPattern, scope: Scope) -> str:
     """`door: state "open" == "open"`, or `a message of door`."""
     if pattern.when is None:
         return f"a message of {pattern.stream}"
-    return f"{pattern.stream}: {because(pattern.when, message_scope(values, labels, at))}"
+    return f"{pattern.stream}: {because(pattern.when, scope)}"
 
 
-def match_words(sequence: Sequence, matched: SequenceRun) -> str:
+def match_words(one: SequenceRule, matched: SequenceRun) -> str:
     """The steps with the time between them, and what did not come."""
     words = ""
     before = matched.begin
-    for step, event in zip(sequence.steps, matched.events, strict=True):
+    for place, (step, event) in enumerate(zip(one.sequence.steps, matched.events, strict=True)):
         words += f", {duration_words(event.at - before)} later " if words else ""
-        words += event_words(step.pattern, event.values, event.labels, event.at)
+        words += event_words(
+            step.pattern, step_scope(one, event.values, event.labels, event.at, matched.events[:place])
+        )
         before = event.at
-    return words + "".join(f", without {one.pattern.text}" for one in sequence.without)
+    return words + "".join(f", without {forbidden.pattern.text}" for forbidden in one.sequence.without)
 
 
-def shown_values(one: SequenceRule, key: Key, matched: SequenceRun) -> dict[str, Value | None]:
-    """What a summary may name: the last step's fields, the labels of the key, and `NAME.…` of every named step."""
-    values: dict[str, Value | None] = {}
+def shown_values(
+    one: SequenceRule, key: Key, matched: SequenceRun, attributes: Mapping[str, Value]
+) -> dict[str, Value | None]:
+    """What a summary may name: the last step's fields, the key's labels and attributes, `NAME.…` of named steps."""
+    values: dict[str, Value | None] = {f"attr.{name}": value for name, value in attributes.items()}
     for step, event in zip(one.sequence.steps, matched.events, strict=True):
         if step.name:
             values |= {f"{step.name}.{name}": value for name, value in (event.labels | event.values).items()}

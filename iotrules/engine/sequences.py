@@ -6,13 +6,14 @@ House rule: pure. Event times and what a message fits come in, turns come out; a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
 import msgspec
 
 from iotrules.model.expression import Value
-from iotrules.model.sequences import Forbidden, Matching, Sequence
+from iotrules.model.sequences import EventPattern, Forbidden, Matching, Sequence
 
 MAX_RUNS = 64
 """Open runs of a rule and key; with more, the oldest ends."""
@@ -82,12 +83,25 @@ class Turn(Enum):
     EVICTED = "too many open runs: the oldest ended"
 
 
+Agrees = Callable[[EventPattern, tuple[Event, ...]], bool]
+"""Does the message fit a pattern, beside the steps of a run that it reads?"""
+
+
+def always(_: EventPattern, __: tuple[Event, ...]) -> bool:
+    """For patterns that look at the message alone."""
+    return True
+
+
 class Fits(NamedTuple):
-    """What a message fits: places in the sequence's `steps` and `without`, and its `clear`."""
+    """What a message fits: places in the sequence's `steps` and `without`, and its `clear`.
+
+    Those whose condition reads earlier steps are among them, and `agrees` is asked of each run.
+    """
 
     steps: frozenset[int]
     without: frozenset[int]
     clear: bool
+    agrees: Agrees = always
 
 
 class Message(NamedTuple):
@@ -115,7 +129,7 @@ def take(sequence: Sequence, state: SequenceState, message: Message) -> list[Tur
         runs = [run for run in runs if not run.shares(matched)]
     elif 0 in fits.steps and not _looked_back(sequence, state, message.at):
         runs = _apart(sequence, [*runs, SequenceRun((_event(message, 0, state.number + 1),))])
-    clears = fits.clear and state.match is not None
+    clears = _clears(sequence, state, fits)
     remembered = [place for place in fits.without if sequence.without[place].before is not None]
     if runs == open_runs and matched is None and not clears and not remembered:
         return []
@@ -175,11 +189,20 @@ def _match(sequence: Sequence, state: SequenceState, matched: SequenceRun, at: i
 
 def _advanced(sequence: Sequence, run: SequenceRun, message: Message, number: int) -> SequenceRun | None:
     """The run after the message: one step further, as it was, or None if it must not have come."""
-    following = run.done if run.done in message.fits.steps else None
-    active = [sequence.without[place] for place in message.fits.without]
-    if any(_forbids(sequence, one, run.done, following) for one in active):
+    fits, events = message.fits, run.events
+    comes = run.done in fits.steps and fits.agrees(sequence.steps[run.done].pattern, events)
+    following = run.done if comes else None
+    active = (sequence.without[place] for place in sorted(fits.without))
+    if any(_forbids(sequence, one, run.done, following) and fits.agrees(one.pattern, events) for one in active):
         return None
     return run if following is None else SequenceRun((*run.events, _event(message, following, number)))
+
+
+def _clears(sequence: Sequence, state: SequenceState, fits: Fits) -> bool:
+    """Does the message end the alert that is firing?"""
+    if not fits.clear or sequence.clear is None or state.match is None:
+        return False
+    return fits.agrees(sequence.clear, state.match.events)
 
 
 def _forbids(sequence: Sequence, one: Forbidden, done: int, following: int | None) -> bool:

@@ -155,7 +155,7 @@ def _notes(state: State, rule: Rule, compiled: CompiledRule, track: Track) -> tu
     if state.files.dry_run:
         notes.append("the engine runs with --dry-run: no rule's steps act")
     if not rule.alert:
-        notes.append("alert: false: the rule shows no alert and its changes are not kept, only its steps run")
+        notes.append("alert: false: the rule shows no alert; its steps run, other rules may ask for it")
     asked = [rung.condition.hold for rung in compiled.rungs]
     if isinstance(rule.body, Absence):
         asked = [rule.body.hold]

@@ -10,6 +10,7 @@ from iotrules.language.typed import Scope
 from iotrules.model.expression import attributes
 from iotrules.model.registry import Registry
 from iotrules.model.rules import Absence, Clear, Condition, FieldType, Ladder, Stream
+from iotrules.model.sequences import Sequence
 
 _PREFIX = "attr."
 
@@ -24,7 +25,7 @@ def is_registered(registry: Registry | None, stream: Stream, by: tuple[str, ...]
     return set(registry.labels) <= set(stream.captures) and set(by) <= set(registry.labels)
 
 
-def registry_read(body: Condition | Ladder | Absence, registry: Registry | None) -> list[Any]:
+def registry_read(body: Condition | Ladder | Absence | Sequence, registry: Registry | None) -> list[Any]:
     """The attributes that a rule's conditions read, each with its type and unit."""
     if registry is None:
         return []
@@ -33,10 +34,12 @@ def registry_read(body: Condition | Ladder | Absence, registry: Registry | None)
     return [[one.name, one.type.value, one.unit] for one in found]
 
 
-def _conditions(body: Condition | Ladder | Absence) -> list[Any]:
+def _conditions(body: Condition | Ladder | Absence | Sequence) -> list[Any]:
     match body:
         case Absence():
             return []
+        case Sequence(patterns=patterns):
+            return [pattern.when for pattern in patterns if pattern.when is not None]
         case Condition(when=when, clear=clear):
             return [when, *_ends(clear)]
         case Ladder(rungs=rungs, clear=clear):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from iotrules.language.arithmetic import added, multiplied
 from iotrules.language.dotted import check_attribute, check_state, refuse_dotted, state_type, text_by_slip
 from iotrules.language.firing import check_firing
 from iotrules.language.functions import TEXTUAL, check_function
@@ -20,7 +21,7 @@ from iotrules.language.members import (
     refuse_outside,
 )
 from iotrules.language.parser import parse_syntax
-from iotrules.language.quantities import Measure, add, multiply
+from iotrules.language.quantities import Measure, scaled
 from iotrules.language.series import OF_CONDITIONS, check_clock, check_series, wrong_arguments
 from iotrules.language.substitution import substitute
 from iotrules.language.syntax import (
@@ -42,7 +43,6 @@ from iotrules.language.typed import A, Checker, Scope, Typed, Voting, fit_pair, 
 from iotrules.language.words import CLOCKS, FUNCTIONS, LATER, MEMBERS, NEWEST, SUPPORTED, WINDOWS
 from iotrules.model.expression import (
     And,
-    Arithmetic,
     Comparison,
     Expression,
     FieldRef,
@@ -157,8 +157,11 @@ def _name(checker: Checker, syntax: Name) -> Typed:
 
 
 def _dotted(checker: Checker, syntax: Dotted, wanted: FieldType | None) -> Typed:
-    if found := checker.scope.fields.get(f"{syntax.namespace}.{syntax.name}"):
+    name = f"{syntax.namespace}.{syntax.name}"
+    if found := checker.scope.fields.get(name):
         return _field(found, syntax.start)
+    if name in checker.scope.labels:
+        return Typed(LabelRef(name), _TEXT, Measure(), syntax.start, reads=True)
     match syntax.namespace:
         case "attr":
             return check_attribute(checker, syntax)
@@ -259,7 +262,7 @@ def _sign(checker: Checker, syntax: Unary) -> Typed:
     if not need(checker, inner, _NUMBER, "- takes a number"):
         return Typed(inner.node, None, Measure(), syntax.start, reads=True)
     inner = settled(checker, inner)
-    return Typed(Negate(inner.node), inner.type, multiply(inner.measure, Measure(), "*"), syntax.start, inner.reads)
+    return Typed(Negate(inner.node), inner.type, scaled(inner.measure), syntax.start, inner.reads)
 
 
 def _arithmetic(checker: Checker, syntax: Binary) -> Typed:
@@ -270,27 +273,8 @@ def _arithmetic(checker: Checker, syntax: Binary) -> Typed:
         return Typed(left.node, None, Measure(), syntax.start, reads=True)
     if syntax.operator == "/" and isinstance(right.node, Number) and right.node.value == 0:
         return checker.wrong(right.start, "division by zero")
-    joined = _added if syntax.operator in ("+", "-") else _multiplied
+    joined = added if syntax.operator in ("+", "-") else multiplied
     return joined(checker, syntax, left, right)
-
-
-def _added(checker: Checker, syntax: Binary, left: Typed, right: Typed) -> Typed:
-    minuend = syntax.operator == "-" and left.measure.pending is not None
-    left, right = fit_pair(checker, left, right, interval=not minuend)
-    if left.type is None or right.type is None:
-        return Typed(left.node, None, Measure(), syntax.start, reads=True)
-    node = Arithmetic(syntax.operator, left.node, right.node)
-    measure = add(left.measure, right.measure, syntax.operator)
-    return Typed(node, _NUMBER, measure, syntax.start, left.reads or right.reads)
-
-
-def _multiplied(checker: Checker, syntax: Binary, left: Typed, right: Typed) -> Typed:
-    left, right = settled(checker, left), settled(checker, right)
-    if left.type is None or right.type is None:
-        return Typed(left.node, None, Measure(), syntax.start, reads=True)
-    node = Arithmetic(syntax.operator, left.node, right.node)
-    measure = multiply(left.measure, right.measure, syntax.operator)
-    return Typed(node, _NUMBER, measure, syntax.start, left.reads or right.reads)
 
 
 def _chain(checker: Checker, syntax: Chain) -> Typed:

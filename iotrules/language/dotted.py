@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from iotrules.language.quantities import Measure
 from iotrules.language.syntax import Dotted
-from iotrules.language.typed import Checker, Scope, Typed
+from iotrules.language.typed import Checker, Scope, Steps, Typed
 from iotrules.language.words import NAMESPACES
 from iotrules.model.expression import AttributeRef, Flag, StateRef
 from iotrules.model.rules import FieldType
@@ -38,7 +38,8 @@ def attribute_fault(scope: Scope, name: str) -> tuple[str, str] | None:
         return f"unknown attribute {quoted(name)}{nearest(name, known)}", hint
     lacking = [label for label in labels if label not in scope.labels]
     if lacking:
-        message = f"attr.{name}: the registry has a row for each {', '.join(labels)}, and the rule's by has no "
+        what = f"the topic of {scope.stream}" if scope.steps is not None else "the rule's by"
+        message = f"attr.{name}: the registry has a row for each {', '.join(labels)}, and {what} has no "
         return message + ", ".join(lacking), _by_hint(scope, lacking)
     return None
 
@@ -70,6 +71,8 @@ def refuse_dotted(checker: Checker, syntax: Dotted) -> Typed:
     if syntax.namespace in NAMESPACES:
         return checker.wrong(syntax.start, f"{shown}: the device's shadow is not supported by this version")
     scope = checker.scope
+    if scope.steps is not None:
+        return _refuse_step(checker, syntax, scope.steps)
     if scope.joined and syntax.namespace == scope.stream:
         return checker.wrong(syntax.start, f"{shown}: fields of the first stream stand alone", f"write {syntax.name}")
     if syntax.namespace in scope.joined:
@@ -80,6 +83,24 @@ def refuse_dotted(checker: Checker, syntax: Dotted) -> Typed:
     message = f"{shown}: names with a dot are attr.NAME, state.NAME, and STREAM.FIELD of other streams in from"
     hint = "for a value inside nested JSON, declare a field with path: a.b in the stream"
     return checker.wrong(syntax.start, message + nearest(syntax.namespace, ("attr", "state", *scope.joined)), hint)
+
+
+def _refuse_step(checker: Checker, syntax: Dotted, steps: Steps) -> Typed:
+    """In a step of a sequence, a dotted name is something of an earlier step that has a name."""
+    name, shown = syntax.namespace, f"{syntax.namespace[:60]}.{syntax.name[:60]}"
+    if steps.nothing_because and name in (*steps.come, *steps.later):
+        return checker.wrong(syntax.start, f"{shown}: {steps.nothing_because}")
+    if name in steps.come:
+        names = (*checker.scope.fields, *checker.scope.labels)
+        known = [one.removeprefix(f"{name}.") for one in names if one.startswith(f"{name}.")]
+        hint = f"the step {name} has {', '.join(sorted(known)) or 'no fields'}"
+        return checker.wrong(syntax.start, f"unknown field {quoted(shown)}{nearest(syntax.name, known)}", hint)
+    if name in steps.later:
+        hint = f"steps that have come by then: {', '.join(steps.come) or 'none with a name'}"
+        return checker.wrong(syntax.start, f"{shown}: the step {name} has not come yet here", hint)
+    message = f"{shown}: names with a dot are attr.NAME, state.NAME, and STEP.FIELD of an earlier step with as: STEP"
+    hint = f"steps that have come by then: {', '.join(steps.come) or 'none with a name'}; give one a name with as: NAME"
+    return checker.wrong(syntax.start, message + nearest(name, ("attr", "state", *steps.come)), hint)
 
 
 def text_by_slip(checker: Checker, left: Typed, right: Typed) -> str:

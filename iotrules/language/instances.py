@@ -20,8 +20,9 @@ from iotrules.language.rule_templates import (
     read_templates,
     without,
 )
-from iotrules.language.rules import Surroundings, build_rule
+from iotrules.language.rules import build_rule
 from iotrules.language.substitution import spliced
+from iotrules.language.surroundings import Surroundings
 from iotrules.language.words import NAME
 from iotrules.model.errors import Problem
 from iotrules.model.rules import Rule

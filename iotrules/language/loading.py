@@ -13,8 +13,8 @@ from iotrules.language.heads import rule_labels, template_names
 from iotrules.language.instances import build_named, read_templates
 from iotrules.language.parts import Part
 from iotrules.language.registry import read_registry
-from iotrules.language.rules import Surroundings
 from iotrules.language.streams import build_commands, build_stream, refuse_overlaps
+from iotrules.language.surroundings import Surroundings
 from iotrules.language.typed import Scope
 from iotrules.language.zones import build_zone
 from iotrules.model.errors import FileError, Problem, RuleError

@@ -69,11 +69,12 @@ def sequence_meaning(
     body: Sequence,
     missing: Missing,
     guards: Guards = NO_GUARDS,
+    registry: Registry | None = None,
 ) -> str:
     """The same over the streams of a sequence, their fields that are read, its steps, within and matching."""
     named = {pattern.stream: stream for pattern in body.patterns if (stream := streams.get(pattern.stream))}
-    parts = {
-        "streams": [_watched(named[name], body.patterns) for name in sorted(named)],
+    parts: dict[str, Any] = {
+        "streams": [_watched(named[name], body) for name in sorted(named)],
         "by": by,
         "steps": [_pattern(step.pattern) for step in body.steps],
         "without": [[_pattern(one.pattern), one.after, one.before] for one in body.without],
@@ -82,6 +83,10 @@ def sequence_meaning(
         "clear": _pattern(body.clear) if body.clear else None,
         "missing": missing.value,
     }
+    if read := registry_read(body, registry):
+        parts["registry"] = read
+    if names := {name for pattern in body.patterns for name in pattern.steps}:
+        parts["names"] = [[step.name, place] for place, step in enumerate(body.steps) if step.name in names]
     return _hash(parts | _guards(guards), 8)
 
 
@@ -100,11 +105,11 @@ def _hash(parts: Any, size: int) -> str:
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
-def _watched(stream: Stream, patterns: tuple[EventPattern, ...]) -> list[Any]:
-    read: frozenset[str] = frozenset().union(
-        *(fields(one.when) for one in patterns if one.when and one.stream == stream.name)
-    )
-    return [stream.name, stream.topic.text, _time(stream), _fields(stream, read)]
+def _watched(stream: Stream, body: Sequence) -> list[Any]:
+    """The fields that are read of its messages: by their own step, and by later ones."""
+    own = (fields(one.when) for one in body.patterns if one.when and one.stream == stream.name)
+    later = (body.read_later(step) for step in body.steps if step.pattern.stream == stream.name)
+    return [stream.name, stream.topic.text, _time(stream), _fields(stream, frozenset[str]().union(*own, *later))]
 
 
 def _pattern(pattern: EventPattern) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iotrules.language.documents import RuleDocument
 from iotrules.language.parts import Part
-from iotrules.language.quantities import Measure, multiply
+from iotrules.language.quantities import Measure, scaled
 from iotrules.language.syntax import Call, Literal, Name, Syntax
 from iotrules.language.typed import Checker, Scope, Typed, Voting, need
 from iotrules.language.words import MEMBERS
@@ -92,7 +92,7 @@ def _measure(name: str, inner: Typed) -> Measure:
         case "share" | "any" | "all":
             return Measure()
         case "sum":
-            return multiply(inner.measure, Measure(), "*")
+            return scaled(inner.measure)
         case "stddev":
             return inner.measure.as_interval()
     return inner.measure

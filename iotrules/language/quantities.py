@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal as OneOf
 
-from iotrules.language import units
+from iotrules.language import unit_products, units
 from iotrules.language.syntax import Literal
 from iotrules.model.times import SECOND
 
@@ -68,44 +68,25 @@ def add(left: Measure, right: Measure, operator: str) -> Measure:
     return Measure(unit=unit, kind="mixed")
 
 
-def multiply(left: Measure, right: Measure, operator: str) -> Measure:
-    """What a product or quotient measures. Two degC times 2 is neither a temperature nor a difference."""
+def multiply(left: Measure, right: Measure, operator: str) -> tuple[Measure, float]:
+    """What a product or quotient measures, and by what its number is to be multiplied to be in that unit.
+
+    Two degC times 2 is neither a temperature nor a difference.
+    """
     if not left.unit and not right.unit:
-        return Measure()
+        return Measure(), 1.0
     if left.unit and not right.unit:
-        return _scaled(left)
+        return scaled(left), 1.0
     if right.unit and not left.unit and operator == "*":
-        return _scaled(right)
+        return scaled(right), 1.0
     if operator == "/" and left.unit and units.same(left.unit, right.unit):
-        return Measure()
-    return Measure(unit=_joined(left.unit or "1", right.unit, operator), kind="interval")
+        return Measure(), 1.0
+    unit, factor = unit_products.joined(left.unit, right.unit, operator)
+    return (Measure(unit=unit, kind="interval") if unit else Measure()), factor
 
 
-def _scaled(measure: Measure) -> Measure:
+def scaled(measure: Measure) -> Measure:
+    """What a multiple of it measures."""
     if measure.kind == "point" and units.is_offset(measure.unit):
         return replace(measure, kind="mixed")
     return measure
-
-
-def _joined(left: str, right: str, operator: str) -> str:
-    """`left` times or by `right`: units have no parentheses, so each factor is divided by."""
-    text = left
-    sign = operator
-    for part in _parts(right):
-        text += _flip(part[0], sign) + part[1]
-    return text
-
-
-def _parts(unit: str) -> list[tuple[str, str]]:
-    parts, current = [], "*"
-    for piece in unit.replace("·", "*").replace("*", "\0*\0").replace("/", "\0/\0").split("\0"):
-        if piece in ("*", "/"):
-            current = piece
-        else:
-            parts.append((current, piece))
-            current = "*"
-    return parts
-
-
-def _flip(own: str, sign: str) -> str:
-    return own if sign == "*" else ("*" if own == "/" else "/")

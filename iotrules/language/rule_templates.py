@@ -9,8 +9,9 @@ from itertools import pairwise
 
 from iotrules.language.parameters import Parameter, ParameterType, read_parameters
 from iotrules.language.parts import Part
-from iotrules.language.rules import Surroundings, build_rule
+from iotrules.language.rules import build_rule
 from iotrules.language.substitution import WORDS
+from iotrules.language.surroundings import Surroundings
 from iotrules.language.syntax import ExpressionError
 from iotrules.language.tokens import tokenize
 from iotrules.language.trials import fruitless

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from collections.abc import Sequence as AnySequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from iotrules.language.attributes import is_registered
 from iotrules.language.checking import check_condition
@@ -21,17 +20,16 @@ from iotrules.language.parts import Part
 from iotrules.language.sequences import Watched, has_sequence, read_sequence
 from iotrules.language.steps import Wiring, build_steps
 from iotrules.language.summaries import default_summary, read_summary
+from iotrules.language.surroundings import Surroundings
 from iotrules.language.syntax import ExpressionError
-from iotrules.language.typed import RuleLabels, Scope
+from iotrules.language.typed import Scope
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
 from iotrules.model.guards import Guards
-from iotrules.model.registry import Registry
 from iotrules.model.rules import (
     NO_HOLD,
     Absence,
     Clear,
-    CommandTopics,
     Condition,
     Hold,
     Ladder,
@@ -47,7 +45,6 @@ from iotrules.model.rules import (
 )
 from iotrules.model.sequences import Sequence
 from iotrules.model.times import DAY
-from iotrules.model.zones import Zone
 from iotrules.yamlfile import Mapping as MappingNode
 from iotrules.yamlfile import check_node, nearest, node_at, quoted
 
@@ -55,20 +52,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _SEEN_WITHIN = 7 * DAY
 _ONLY_WITH_CONDITION = ("when", "clear", "missing", "levels", "max_gap", "every")
 _ONLY_WITHOUT_LEVELS = ("when", "for", "severity")
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What rules are checked against. A stream is None if it is declared but has problems of its own."""
-
-    streams: Mapping[str, Stream | None]
-    commands: CommandTopics | None
-    commands_declared: bool
-    zones: Mapping[str, Zone | None] = field(default_factory=dict)
-    rules: RuleLabels = field(default_factory=dict)
-    templates: frozenset[str] = frozenset()
-    registry: Registry | None = None
-    registry_given: bool = False
 
 
 def build_rule(part: Part, around: Surroundings) -> Rule | None:
@@ -114,7 +97,7 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
 
 
 def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | None:
-    watched = read_sequence(part, document, around.streams)
+    watched = read_sequence(part, document, around)
     by = watched.by if watched else None
     readable = watched.readable if watched else None
     steps = build_steps(part, len(document.do), Wiring(around.commands, around.commands_declared, readable))
@@ -122,7 +105,7 @@ def _sequence_rule(part: Part, document: RuleDocument, around: Surroundings) -> 
     if watched is None or not isinstance(watched.body, Sequence):
         return None
     guards = _guards(part, document)
-    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document), guards)
+    hashed = sequence_meaning(around.streams, watched.by, watched.body, _missing(document), guards, around.registry)
     return _finished(part, document, watched, steps, only_keys, guards, hashed)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from iotrules.language.schema_parts import LONGER_THAN_NOTHING, Schema, object_of, one_of, text
 from iotrules.language.sequences import MAX_SEQUENCE_STEPS
 
-_AS = text("What the summary calls this message: {NAME.field}. Default: its stream, if no other step has that.")
+_AS = text("What summary and later conditions call this message: NAME.field. No stream may be called so.")
 _BEFORE = text("Of without: it must not have come this long before the first step either.", LONGER_THAN_NOTHING)
 
 EVENT: Schema = {
     "stream": text("The stream of the message.", required=True, minLength=1),
-    "where": text("A condition on that message alone. Default: any message.", minLength=1),
+    "where": text(
+        "A condition on that message; it may read NAME.field of earlier steps. Default: any message.", minLength=1
+    ),
     "as": _AS,
     "before": _BEFORE,
 }

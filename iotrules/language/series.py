@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iotrules.language.quantities import Measure, multiply
+from iotrules.language.quantities import Measure, scaled
 from iotrules.language.syntax import Call, Literal, Syntax
 from iotrules.language.time_zones import ZONE_HINT, refuse_zone
 from iotrules.language.typed import Checker, Typed, need
@@ -146,7 +146,7 @@ def _measure(kind: Aggregate, inner: Measure) -> Measure:
     if kind in _DIFFERENCES:
         return inner.as_interval()
     if kind is Statistic.SUM:
-        return multiply(inner, Measure(), "*")
+        return scaled(inner)
     if kind is Statistic.AGE:
         return Measure(unit="s", kind="interval")
     return Measure() if kind in _BARE or kind in _FLAGS else inner

@@ -14,8 +14,8 @@ from zlib import crc32
 
 from iotrules.language.parameters import Argument, Parameter, ParameterType, read_argument
 from iotrules.language.parts import Part
-from iotrules.language.rules import Surroundings
 from iotrules.language.substitution import spliced
+from iotrules.language.surroundings import Surroundings
 from iotrules.language.words import NAME
 from iotrules.model.errors import Problem
 from iotrules.model.rules import Stream

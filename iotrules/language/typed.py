@@ -51,6 +51,18 @@ class Scope:
     """Second and further streams of the rule: their fields stand behind their name and a dot."""
     voting: Voting | None = None
     """Of a rule with across, which by itself has no fields."""
+    steps: Steps | None = None
+    """Of a step of a sequence: what it may read of others. Their fields and captures stand behind NAME and a dot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The named steps that have come when a step is looked at, and those that have not."""
+
+    come: tuple[str, ...]
+    later: tuple[str, ...]
+    nothing_because: str = ""
+    """Why none of them can be read here."""
 
 
 @dataclass(frozen=True, slots=True)

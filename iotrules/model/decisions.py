@@ -267,6 +267,8 @@ class Decision:
     """All that one input caused. Filled by the engine, then only read."""
 
     transitions: list[Transition] = field(default_factory=list)
+    quiet: list[Transition] = field(default_factory=list)
+    """Those of rules with `alert: false`: nobody is shown them as alerts, and `why` explains them."""
     effects: list[Effect] = field(default_factory=list)
     commands: list[CommandChange] = field(default_factory=list)
     ledger: list[LedgerChange] = field(default_factory=list)
@@ -292,6 +294,10 @@ class Decision:
             Reading(stream, key, at, received, values_of(values))
             for (stream, key, values_of), at, received, values in self.samples
         ]
+
+    def tell(self, transition: Transition, *, alert: bool) -> None:
+        """A rule changed its state; `alert`: does it raise one?"""
+        (self.transitions if alert else self.quiet).append(transition)
 
     def fault(self, rule: str, key: Key, what: str, wall: int) -> None:
         """A rule failed on a key when our clock showed `wall`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from iotrules.model.decisions import AlertState, Key
+from iotrules.model.decisions import AlertState, Key, Reading
 from iotrules.model.evidence import Node, Place, Progress, Samples
 from iotrules.model.expression import Value
 from iotrules.model.rules import Severity
@@ -43,6 +44,30 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class StepExplained:
+    """A step of a sequence, beside the run that has come farthest. `came`: did a message fit it?
+
+    `tree` is its condition on that message, or on the newest one of its stream if none came; `message` is the event
+    time of that message and `labels` say who sent it. Without a known message, or a condition, there is no tree.
+    """
+
+    text: str
+    name: str
+    came: bool
+    message: int | None
+    labels: tuple[tuple[str, str], ...]
+    tree: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMessage:
+    """A message that somebody still knows: `faults` are field → what was wrong with its value."""
+
+    reading: Reading
+    faults: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """`at` is the key's event time at `now`, `newest` that of its newest sample; None if there never was one.
 
@@ -70,3 +95,5 @@ class Explanation:
     notes: tuple[str, ...]
     meaning: str
     place: Place
+    steps: tuple[StepExplained, ...] = ()
+    """Of a rule with `sequence`."""

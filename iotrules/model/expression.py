@@ -306,6 +306,12 @@ def fields(node: Expression) -> frozenset[str]:
     return here.union(*(fields(child) for child in children(node)))
 
 
+def names(node: Expression) -> frozenset[str]:
+    """The names of all fields and labels that the tree reads."""
+    here = frozenset({node.name}) if isinstance(node, FieldRef | LabelRef) else frozenset()
+    return here.union(*(names(child) for child in children(node)))
+
+
 def firings(node: Expression) -> frozenset[Firing]:
     """What the tree asks of other rules' alerts."""
     here = frozenset({node}) if isinstance(node, Firing) else frozenset()
@@ -316,3 +322,9 @@ def attributes(node: Expression) -> frozenset[str]:
     """The names of all attributes of the registry that the tree reads."""
     here = frozenset({node.name}) if isinstance(node, AttributeRef) else frozenset()
     return here.union(*(attributes(child) for child in children(node)))
+
+
+def states(node: Expression) -> frozenset[str]:
+    """The names of all that the tree reads of what functions persisted."""
+    here = frozenset({node.name}) if isinstance(node, StateRef) else frozenset()
+    return here.union(*(states(child) for child in children(node)))

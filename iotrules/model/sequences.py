@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from iotrules.model.expression import Expression
+from iotrules.model.expression import Expression, names
 from iotrules.model.times import duration_words
 
 
 @dataclass(frozen=True, slots=True)
 class EventPattern:
-    """A message of `stream` for which `when` is true (None: any message); `text` as its author wrote it."""
+    """A message of `stream` for which `when` is true (None: any message); `text` as its author wrote it.
+
+    `steps` are the names of earlier steps that `when` reads: their fields and captures are called `NAME.FIELD`.
+    """
 
     stream: str
     when: Expression | None
     text: str
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,13 @@ class Sequence:
     def waits(self) -> bool:
         """Is something forbidden behind the last step, so that only the end of `within` completes it?"""
         return any(one.after == len(self.steps) for one in self.without)
+
+    def read_later(self, step: SequenceStep) -> frozenset[str]:
+        """What later conditions read of a step's message, without its name."""
+        prefix = f"{step.name}."
+        readers = (one.when for one in self.patterns if one.when is not None and step.name in one.steps)
+        read = frozenset[str]().union(*(names(when) for when in readers))
+        return frozenset(name.removeprefix(prefix) for name in read if name.startswith(prefix))
 
     @property
     def patterns(self) -> tuple[EventPattern, ...]:

@@ -13,6 +13,14 @@ _STEPS = {
         "ALTER TABLE transitions ADD COLUMN muted TEXT NOT NULL DEFAULT ''",
     ),
     2: (
+        """CREATE TABLE quiet_transitions (
+    rule TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL,
+    episode INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    before TEXT NOT NULL, after TEXT NOT NULL, severity TEXT NOT NULL,
+    at INTEGER NOT NULL, decided INTEGER NOT NULL,
+    reason TEXT NOT NULL, summary TEXT NOT NULL, evidence TEXT NOT NULL, muted TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (rule, key, number)
+) WITHOUT ROWID""",
         "ALTER TABLE snapshot RENAME TO snapshot_before",
         "CREATE TABLE snapshot (part TEXT NOT NULL, generation INTEGER NOT NULL, body BLOB, hash BLOB NOT NULL,"
         " PRIMARY KEY (part, generation)) WITHOUT ROWID",

@@ -32,6 +32,8 @@ _ALERT = (
     "muted = excluded.muted"
 )
 _TRANSITION = "INSERT INTO transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_QUIET = "INSERT INTO quiet_transitions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_FORGET = "DELETE FROM quiet_transitions WHERE rule = ? AND key = ? AND number <= ?"
 _LEDGER = "INSERT INTO ledger VALUES (?,?,?,?,?,?,'pending',0,?,?,NULL,'')"
 _SETTLE = "UPDATE ledger SET state = ?, attempts = attempts + 1, next_try = ?, settled = ?, detail = ? WHERE id = ?"
 _INVOCATION = (
@@ -47,6 +49,10 @@ _DEAD = "INSERT INTO dead_letters (sequence, topic, payload, received, reason, d
 _COUNT = "INSERT INTO counters VALUES (?,?,?) ON CONFLICT (counter, label) DO UPDATE SET total = total + excluded.total"
 
 
+QUIET_KEPT = 200
+"""Transitions of a rule with `alert: false` that are kept for each key; such a rule may change with every message."""
+
+
 class EntryRows:
     """The statements of one commit, each with all its rows, in an order that respects what depends on what."""
 
@@ -58,6 +64,8 @@ class EntryRows:
         candidates: list[tuple[str, list[Row]]] = [
             (_ALERT, [_alert_row(change) for _, d in decisions for change in d.transitions]),
             (_TRANSITION, [_transition_row(e, change) for e, d in decisions for change in d.transitions]),
+            (_QUIET, [_transition_row(e, change) for e, d in decisions for change in d.quiet]),
+            (_FORGET, [_too_old(change) for _, d in decisions for change in d.quiet if change.number > QUIET_KEPT]),
             (_LEDGER, self._ledger_rows()),
             (_SETTLE, [_settle_row(e, change) for e, d in decisions for change in d.ledger]),
             (_INVOCATION, [row for e, d in decisions for c in d.ledger if (row := _invocation_row(e, c))]),
@@ -138,6 +146,10 @@ def _transition_row(entry: Entry, change: Transition) -> Row:
         change.after.value, change.severity.word, change.at, change.decided, change.reason, change.summary,
         json.dumps(evidence), change.muted,
     )  # fmt: skip
+
+
+def _too_old(change: Transition) -> Row:
+    return (change.rule, change.key.text, change.number - QUIET_KEPT)
 
 
 def _settle_row(entry: Entry, change: LedgerChange) -> Row:

@@ -53,6 +53,16 @@ CREATE TABLE transitions (
 CREATE INDEX transitions_by_time ON transitions (decided);
 CREATE INDEX transitions_by_key ON transitions (key, decided);
 
+-- The same of rules with `alert: false`: the newest of each rule and key, for `why` alone.
+CREATE TABLE quiet_transitions (
+    rule TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL,
+    episode INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    before TEXT NOT NULL, after TEXT NOT NULL, severity TEXT NOT NULL,
+    at INTEGER NOT NULL, decided INTEGER NOT NULL,
+    reason TEXT NOT NULL, summary TEXT NOT NULL, evidence TEXT NOT NULL, muted TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (rule, key, number)
+) WITHOUT ROWID;
+
 -- Effects: committed with the decision that made them, delivered from here. id is the idempotency key.
 CREATE TABLE ledger (
     id TEXT PRIMARY KEY, sequence INTEGER NOT NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +157,7 @@ state = 'pending', since DESC, rule, key LIMIT ?"""
 _ALERTS_IN = " ".join((_ALERTS, "WHERE state IN (SELECT value FROM json_each(?))", _WORST_FIRST))
 _TRANSITIONS = """SELECT rule, key, number, episode, sequence, before, after, severity, at, decided, reason, summary,
 evidence, muted FROM transitions """
+_QUIET = _TRANSITIONS.replace("FROM transitions", "FROM quiet_transitions")
 _COMMANDS = "SELECT id, rule, episode, key, device, name, state, detail, issued, expires, updated FROM commands "
 _INVOCATIONS = """SELECT request_id, effect, function, key, outcome, detail, at, cold, init_ms, duration_ms, billed_ms,
 memory_mb, max_memory_mb, log_tail FROM invocations ORDER BY at DESC LIMIT ?"""
@@ -236,7 +237,15 @@ class StoreView:
         """Transitions, newest first; of one key, one rule, or all."""
         where, values = _filters(("key = ?", key), ("rule = ?", rule))
         query = _TRANSITIONS + where + "ORDER BY decided DESC, number DESC LIMIT ?"
-        rows = await self._rows(query, *values, limit)
+        return self._transition_rows(await self._rows(query, *values, limit))
+
+    async def history(self, rule: str, key: str, limit: int = 100) -> list[TransitionRow]:
+        """Transitions of a rule and key, newest first, also those from when it said `alert: false`."""
+        where, values = _filters(("key = ?", key), ("rule = ?", rule))
+        query = " ".join((_TRANSITIONS, where, "UNION ALL", _QUIET, where, "ORDER BY number DESC LIMIT ?"))
+        return self._transition_rows(await self._rows(query, *values, *values, limit))
+
+    def _transition_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[TransitionRow]:
         return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]
 
     async def commands(

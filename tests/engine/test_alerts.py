@@ -230,6 +230,8 @@ def test_alert_false_raises_nothing_but_still_acts() -> None:
         world.send(at, temp=90)
     assert world.history() == []
     assert len(world.effects()) == 1
+    assert world.engine.active_alerts() == []
+    assert [change.after.value for decision in world.decisions for change in decision.quiet] == ["pending", "firing"]
 
 
 def test_dry_run_shows_the_alert_and_acts_not() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotrules.engine.sequences import (
+    Event,
     Fits,
     Message,
     SequenceRun,
@@ -36,11 +37,12 @@ CLEAR = EventPattern("never", None, "never")
 
 
 class Sent(NamedTuple):
-    """A message: its place in the feed, its time, and the letter that steps look for."""
+    """A message: its place in the feed, its time, the letter that steps look for, and a mark that they may share."""
 
     number: int
     at: int
     letter: str
+    mark: int = 0
 
 
 class Match(NamedTuple):
@@ -51,11 +53,14 @@ class Match(NamedTuple):
 
 
 def sequence(letters: str, matching: Matching, before: int | None = None) -> Sequence:
-    """`axb`: a, then b, without x between them; y stands for a b that must not come; capitals look back `before`."""
+    """`axb`: a, then b, without x between them; y stands for a b that must not come; capitals look back `before`.
+
+    `ab0`: a, then a b with the mark of step 0.
+    """
     steps: list[SequenceStep] = []
     without: list[Forbidden] = []
-    for index, letter in enumerate(letters):
-        pattern = EventPattern("s", None, letter.lower().replace("y", "b"))
+    for index, (letter, number) in enumerate(re.findall(r"([A-Za-z])(\d?)", letters)):
+        pattern = EventPattern("s", None, letter.lower().replace("y", "b") + number, (number,) if number else ())
         if letter.lower() in "xy":
             without.append(Forbidden(pattern, len(steps), before if letter.isupper() else None, index))
         else:
@@ -63,28 +68,40 @@ def sequence(letters: str, matching: Matching, before: int | None = None) -> Seq
     return Sequence(tuple(steps), tuple(without), WITHIN, matching, CLEAR)
 
 
-_feed = st.lists(st.tuples(st.sampled_from([0, 0, 1, 1, 2, 5]), st.sampled_from("aabbcx")), max_size=14)
+_marks = st.integers(0, 1)
+_feed = st.lists(st.tuples(st.sampled_from([0, 0, 1, 1, 2, 5]), st.sampled_from("aabbcx"), _marks), max_size=14)
 LETTERS = [
     "ab", "aa", "abc", "aab", "axb", "abx", "axbx", "abX", "aXb", "ax", "aX", "abxc", "aba", "axbc", "aXbc",
     "ayc", "ayb", "aby", "aYb", "aYbc", "aYxc", "abY",
+    "ab0", "aa0", "ab0c0", "ab0c1", "abc0", "ax0b", "abx1", "abx0c1", "ab0xc", "ay0b", "ay0b0", "aby1", "ab0X",
 ]  # fmt: skip
 _matching = st.sampled_from(Matching)
 _before = st.integers(1, 8)
 
 
-def sent(feed: list[tuple[int, str]]) -> list[Sent]:
+def sent(feed: list[tuple[int, str, int]]) -> list[Sent]:
     at, found = 0, []
-    for number, (gap, letter) in enumerate(feed):
+    for number, (gap, letter, mark) in enumerate(feed):
         at += gap
-        found.append(Sent(number, at, letter))
+        found.append(Sent(number, at, letter, mark))
     return found
 
 
+def fits(pattern: EventPattern, one: Sent, marks: list[Any]) -> bool:
+    """Is the message what the pattern is about, beside steps with these marks?"""
+    letter, number = pattern.text[0], pattern.text[1:]
+    return one.letter == letter and (not number or marks[int(number)] == one.mark)
+
+
 def message(wanted: Sequence, one: Sent) -> Message:
-    steps = frozenset(place for place, step in enumerate(wanted.steps) if step.pattern.text == one.letter)
-    without = frozenset(place for place, x in enumerate(wanted.without) if x.pattern.text == one.letter)
-    values: dict[int, Any] = {step: {"number": float(one.number)} for step in steps}
-    return Message(one.at, one.at, Fits(steps, without, False), values, {})
+    steps = frozenset(place for place, step in enumerate(wanted.steps) if step.pattern.text[0] == one.letter)
+    without = frozenset(place for place, x in enumerate(wanted.without) if x.pattern.text[0] == one.letter)
+    values: dict[int, Any] = {step: {"number": float(one.number), "mark": float(one.mark)} for step in steps}
+
+    def agrees(pattern: EventPattern, come: tuple[Event, ...]) -> bool:
+        return fits(pattern, one, [event.values["mark"] for event in come])
+
+    return Message(one.at, one.at, Fits(steps, without, False, agrees), values, {})
 
 
 def play(wanted: Sequence, feed: list[Sent], *, stored: bool = False) -> list[Match]:
@@ -121,11 +138,11 @@ def forbidden(wanted: Sequence, chain: list[Sent], feed: list[Sent], upto: Sent 
         begin = first if x.before is not None else chain[x.after - 1] if x.after <= len(chain) else None
         end = chain[x.after] if x.after < len(chain) else None
         for one in feed:
-            fits = one.letter == x.pattern.text
+            hit = fits(x.pattern, one, [step.mark for step in chain])
             back = x.before is not None and one.number < first.number and first.at - one.at <= x.before
             behind = begin is not None and one.number > begin.number and one.at <= first.at + WITHIN
             over = (end is not None and one.number >= end.number) or (upto is not None and one.number > upto.number)
-            if fits and (back or (behind and not over)):
+            if hit and (back or (behind and not over)):
                 return True
     return False
 
@@ -136,9 +153,11 @@ def by_definition(wanted: Sequence, feed: list[Sent]) -> list[Match]:
     for first in (one for one in feed if one.letter == wanted.steps[0].pattern.text):
         chain = [first]
         for step in wanted.steps[1:]:
-            following = (one for one in feed if one.number > chain[-1].number and one.letter == step.pattern.text)
-            chain += [one for one in [next(following, None)] if one and one.at <= first.at + WITHIN]
-        # a chain that lacks a step took later messages for the steps behind it: it is none
+            if len(chain) == wanted.steps.index(step):
+                marks = [one.mark for one in chain]
+                later = (one for one in feed if one.number > chain[-1].number)
+                following = (one for one in later if fits(step.pattern, one, marks))
+                chain += [one for one in [next(following, None)] if one and one.at <= first.at + WITHIN]
         if len(chain) == len(wanted.steps) and not forbidden(wanted, chain, feed, None if wanted.waits else chain[-1]):
             at = first.at + WITHIN if wanted.waits else chain[-1].at
             candidates.append(Match(tuple(chain), at))
@@ -152,7 +171,7 @@ def by_definition(wanted: Sequence, feed: list[Sent]) -> list[Match]:
 @pytest.mark.parametrize("letters", LETTERS)
 @settings(max_examples=150, deadline=None)
 @given(_feed, _before)
-def test_every_finds_what_the_definition_finds(letters: str, feed: list[tuple[int, str]], before: int) -> None:
+def test_every_finds_what_the_definition_finds(letters: str, feed: list[tuple[int, str, int]], before: int) -> None:
     wanted = sequence(letters, Matching.EVERY, before)
     assert play(wanted, sent(feed)) == by_definition(wanted, sent(feed))
 
@@ -160,13 +179,15 @@ def test_every_finds_what_the_definition_finds(letters: str, feed: list[tuple[in
 @settings(max_examples=600, deadline=None)
 @given(_feed, st.sampled_from(LETTERS), _matching, _before)
 def test_a_match_is_one_by_definition(
-    feed: list[tuple[int, str]], letters: str, matching: Matching, before: int
+    feed: list[tuple[int, str, int]], letters: str, matching: Matching, before: int
 ) -> None:
     wanted, messages = sequence(letters, matching, before), sent(feed)
     found = play(wanted, messages)
     for match in found:
         chain = list(match.sent)
-        assert [one.letter for one in chain] == [step.pattern.text for step in wanted.steps]
+        assert [one.letter for one in chain] == [step.pattern.text[0] for step in wanted.steps]
+        marks = [one.mark for one in chain]
+        assert all(fits(step.pattern, one, marks) for step, one in zip(wanted.steps, chain, strict=True))
         assert all(one.number < other.number for one, other in pairwise(chain))
         assert chain[-1].at - chain[0].at <= WITHIN
         assert not forbidden(wanted, chain, messages, None if wanted.waits else chain[-1])
@@ -214,7 +235,9 @@ def two_steps(feed: list[Sent], matching: Matching, *, between: bool) -> list[Ma
 
 @settings(max_examples=400, deadline=None)
 @given(_feed, st.sampled_from([Matching.NEWEST, Matching.FIRST]), st.booleans())
-def test_newest_and_first_have_one_waiting_run(feed: list[tuple[int, str]], matching: Matching, between: bool) -> None:
+def test_newest_and_first_have_one_waiting_run(
+    feed: list[tuple[int, str, int]], matching: Matching, between: bool
+) -> None:
     wanted = sequence("axb" if between else "ab", matching)
     assert play(wanted, sent(feed)) == two_steps(sent(feed), matching, between=between)
 
@@ -222,7 +245,7 @@ def test_newest_and_first_have_one_waiting_run(feed: list[tuple[int, str]], matc
 @settings(max_examples=300, deadline=None)
 @given(_feed, st.sampled_from(LETTERS), _matching, _before)
 def test_runs_that_were_stored_after_each_message_equal_runs_that_were_not(
-    feed: list[tuple[int, str]], letters: str, matching: Matching, before: int
+    feed: list[tuple[int, str, int]], letters: str, matching: Matching, before: int
 ) -> None:
     wanted = sequence(letters, matching, before)
     assert play(wanted, sent(feed), stored=True) == play(wanted, sent(feed))
@@ -230,13 +253,13 @@ def test_runs_that_were_stored_after_each_message_equal_runs_that_were_not(
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(-4, 6), st.sampled_from("abcx")), max_size=12),
+    st.lists(st.tuples(st.integers(-4, 6), st.sampled_from("abcx"), _marks), max_size=12),
     st.sampled_from(LETTERS),
     _matching,
     _before,
 )
 def test_what_is_late_changes_nothing(
-    feed: list[tuple[int, str]], letters: str, matching: Matching, before: int
+    feed: list[tuple[int, str, int]], letters: str, matching: Matching, before: int
 ) -> None:
     wanted, messages = sequence(letters, matching, before), sent(feed)
     state = SequenceState()
@@ -273,6 +296,15 @@ RULES = """
     within: 40s
     matching: every
     clear: state == "closed"
+  same-door:
+    by: [site]
+    sequence:
+      - {first: door where state == "open" and temp > 3, as: opened}
+      - {then: door where device == opened.device and temp > opened.temp + 1, as: warmer}
+      - without: door where state == "closed" and device == warmer.device
+    within: 30s
+    matching: every
+    clear: door where state == "closed" and device == opened.device
   ajar: {by: [site], sequence: [{first: door where temp > 3}, {without: motion}], within: 25s, matching: first}
   hot: {from: door, when: temp > 5, for: 10s}
 """
@@ -280,6 +312,7 @@ _message = st.tuples(
     st.integers(0, 15),
     st.sampled_from([
         ("door", {"state": "open"}), ("door", {"state": "closed"}), ("door", {"temp": 4}), ("door", {"temp": 7}),
+        ("door", {"state": "open", "temp": 4}), ("door", {"state": "open", "temp": 7}),
         ("motion", {"seen": True}), ("motion", {}), ("badge", {"granted": True}), ("badge", {"granted": None}),
     ]),
     st.sampled_from(["d1", "d2"]),
@@ -310,7 +343,7 @@ def test_an_engine_that_was_stored_and_restored_equals_one_that_was_not(feed: li
 @given(_messages_of_a_building)
 def test_the_order_of_rules_does_not_matter(feed: list[Any]) -> None:
     rules = re.split(r"^(?=  \w)", RULES.lstrip("\n"), flags=re.MULTILINE)[1:]
-    assert len(rules) == 4
+    assert len(rules) == 5
     one, other = _building(feed, "\n" + "".join(rules)), _building(feed, "\n" + "".join(reversed(rules)))
     order = attrgetter("rule", "key.text", "number")
     assert sorted(map(_anywhere, one.transitions()), key=order) == sorted(

@@ -78,6 +78,15 @@ def test_a_future_timestamp_does_not_kill_the_window() -> None:
     assert world.history()[-1].endswith("warm resolved")
 
 
+def test_a_device_whose_clock_is_ahead_is_flagged() -> None:
+    world = World(WARM)
+    world.send(0, temp=90)
+    world.put(batch((86_400, {"temp": 90}), now=world.now))
+    assert [line.split()[1:] for line in world.history()] == [["env/clock", "firing"]]
+    world.send(10, temp=20)
+    assert world.history()[-1] == "10 env/clock resolved"
+
+
 def test_a_message_delivered_twice_is_one_sample_of_a_window() -> None:
     world = World("  often: {from: env, when: 'times(temp > 85, 1m) >= 3'}\n")
     upload = batch(*hot(0, 10))
@@ -125,6 +134,13 @@ def test_minus_zero_is_zero() -> None:
     world = World("  below: {from: env, when: temp < 0}\n  at: {from: env, when: temp == 0}\n")
     world.send(0, temp=-0.0)
     assert world.history() == ["0 at firing"]
+
+
+def test_a_flag_is_no_number_and_is_not_compared_with_one() -> None:
+    with pytest.raises(RuleError, match="true or false compared with a number"):
+        World("  r: {from: env, when: (temp > 3) == 1}\n")
+    with pytest.raises(RuleError, match="not true or false"):
+        World("  r: {from: env, when: (temp > 3) + 1 > 1}\n")
 
 
 @pytest.mark.parametrize("value", ["85", "x", True, False, [90], {"value": 90}])

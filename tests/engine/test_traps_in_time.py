@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from iotrules.engine.bounds import Bounds
 from iotrules.language import load_files
 from iotrules.language.linting.run import lint
 from iotrules.model.errors import RuleError
@@ -164,6 +165,38 @@ def test_a_cooldown_mutes_people_and_never_the_alert() -> None:
 def test_a_key_that_leaves_out_the_device_is_told_by_lint() -> None:
     files = {"r.yaml": STREAM + "  r: {from: env, by: [site], when: temp > 85, clear: temp < 70}\n"}
     assert [finding.code for finding in lint(files, load_files(files))] == ["L009"]
+
+
+def test_a_dead_sensor_is_no_part_of_an_average_over_devices() -> None:
+    world = World("  hot: {from: env, by: [site], across: device, fresh: 1m, min_members: 2, when: avg(temp) > 80}\n")
+    world.send(0, device="dead", temp=0)
+    for at in range(0, 130, 10):
+        for device in ("b1", "b2"):
+            world.send(at, device=device, temp=90)
+    assert world.history() == ["60 hot firing"]
+    world.pass_time(300)  # one by one all fall silent: an average of nobody is neither high nor low
+    assert len(world.history()) == 1
+
+
+def test_devices_without_end_do_not_fill_the_memory_and_those_with_an_alert_stay() -> None:
+    world = World(OVERHEAT)
+    world.bounds = Bounds(keys=3)
+    world.restart()
+    for at in (0, 10, 20, 30):
+        world.send(at, device="hot", temp=90)
+    for number in range(20):
+        world.send(40 + number, device=f"d{number}", temp=20)
+    assert world.total("keys_evicted") == 18
+    assert world.engine.active_alerts()[0].key.device == "hot"
+
+
+def test_above_the_limit_of_alerts_the_old_ones_stay_and_one_more_says_so() -> None:
+    world = World("  hot: {from: env, when: temp > 85}\n")
+    world.bounds = Bounds(episodes=2)
+    world.restart()
+    for number in range(5):
+        world.send(number, device=f"b{number}", temp=90)
+    assert world.history() == ["0 hot firing", "1 hot firing", "2 hot/overflow firing"]
 
 
 def test_overlapping_sequences_give_one_match_and_not_one_of_each_combination() -> None:

@@ -39,6 +39,7 @@ from iotrules.model.expression import (
     Text,
     Window,
     WindowKind,
+    children,
 )
 from iotrules.model.times import MILLISECOND, MINUTE
 from iotrules.model.zones import Circle, Polygon, Zone
@@ -113,6 +114,49 @@ def test_quantities_are_converted_to_the_unit_they_are_compared_in(text: str, va
         assert isinstance(node.operands[-1], Number)
         assert math.isclose(node.operands[-1].value, value, rel_tol=1e-9)
         assert node.operands[-1].text == text.split("> ")[-1].split("< ")[-1].replace("- ", "-")
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("pressure + 2 h * slope(pressure, 30m) > 100 bar", 7200), ("temp + slope(temp, 30m) * 2 h > 185 degF", 7200),
+        ("temp + 2h * slope(temp, 30m) > 85 degC", 7200), ("2 h * slope(temp, 30m) > 9 degF", 7200),
+        ("2 h * slope(temp, 30m) > 5", 7200), ("pressure + 0.5 bar/min * age(pressure) > 9 bar", 0.5 / 60),
+        ("2 h / age(temp) > 3", 7200), ("age(temp) / 2 h > 3", 7200), ("2 d * rate(energy, 1h) > energy", 172800),
+        ("1500 ms * slope(pressure, 3m) > pressure", 1.5), ("0.5 bar/h * 30 min > pressure", 0.5 / 60),
+    ],
+)  # fmt: skip
+def test_a_time_and_a_rate_cancel_whatever_their_units(text: str, factor: float) -> None:
+    node = check_expression(text, ENV)
+    product = _products(node)[0]
+    numbers = [one.value for one in (product.left, product.right) if isinstance(one, Number)]
+    assert any(math.isclose(number, factor, rel_tol=1e-11) for number in numbers), numbers
+
+
+def _products(node: Expression) -> list[Arithmetic]:
+    here = [node] if isinstance(node, Arithmetic) and node.operator in "*/" else []
+    return here + [one for child in children(node) for one in _products(child)]
+
+
+def test_where_no_constant_is_there_to_convert_the_factor_is_shown() -> None:
+    node = check_expression("pressure + uptime * slope(pressure, 30m) > 20 bar", ENV)
+    assert unparse(node) == "pressure + uptime * slope(pressure, 30m) * 3600 > 20 bar"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("pressure + 2 h * slope(temp, 30m) > 3", "2 h * slope"), ("pressure + 2 kg * slope(pressure, 3m) > 3", "2 kg"),
+        ("2 h * slope(pressure, 30m) > 3 degC", "3 degC"), ("2 h / slope(pressure, 30m) > 3 bar", "3 bar"),
+        ("2 h * age(temp) > 3 h", "3 h"), ("2 h * slope(pressure, 30m) > temp", "temp"),
+    ],
+)  # fmt: skip
+def test_what_does_not_cancel_is_refused_where_it_stands(text: str, found: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        check_expression(text, ENV)
+    (problem,) = caught.value.problems
+    assert text[problem.column - 1 :].startswith(found)
+    assert "does not fit" in problem.message or "one side is in" in problem.message
 
 
 def test_a_difference_inside_a_sum_converts_as_a_difference() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iotrules.language import thresholds
+from iotrules.model.errors import RuleError
 from iotrules.model.expression import Comparison, FieldRef, Text
 from iotrules.model.rules import Rule, Slot, condition_text
 from iotrules.model.sequences import EventPattern, Forbidden, Matching, Sequence, SequenceStep
@@ -155,3 +156,71 @@ def test_the_meaning_is_what_decides_and_no_words() -> None:
     moved = load(f"  r: {{{PAIR}}}\n", HEAD.replace("degC", "degF"))
     assert moved.rules["r"].meaning != base.meaning
     assert base.meaning == "3a4c95b05267bf2e"  # stays from version to version, so that state is kept
+
+
+OPENED = 'by: [site], within: 90s, sequence: [{first: door where state == "open", as: opened}, '
+
+
+def test_a_step_may_read_named_steps_before_it_and_a_clear_all_of_them() -> None:
+    found = rule(
+        OPENED + "{then: door where temp > opened.temp + 9 degF and device == opened.device, as: warmer}, "
+        "{without: motion where device != warmer.device}], clear: temp < opened.temp"
+    )
+    assert isinstance(found.body, Sequence)
+    first, second = found.body.steps
+    assert (first.pattern.steps, second.pattern.steps) == ((), ("opened",))
+    assert found.body.without[0].pattern.steps == ("warmer",)
+    assert found.body.clear is not None
+    assert found.body.clear.steps == ("opened",)
+    assert found.body.read_later(first) == {"temp", "device"}
+
+
+@pytest.mark.parametrize(
+    ("body", "found", "message"),
+    [
+        (OPENED + "{then: door where temp > opend.temp}]", "opend.temp", 'did you mean "opened"?'),
+        (OPENED + "{then: door where temp > opened.tmp}]", "opened.tmp", 'did you mean "temp"?'),
+        (OPENED + "{then: motion where opened.temp > 3 bar}]", "3 bar", "bar"),
+        (OPENED + "{then: motion where opened.temp == opened.device}]", "opened.device", "number compared"),
+        (OPENED + "{then: door where temp > door.temp}]", "door.temp", "of an earlier step with as: STEP"),
+        (OPENED + "{then: door where temp > shut.temp, as: shut}]", "shut.temp", "shut has not come yet here"),
+        (OPENED + "{then: door where temp > end.temp}, {then: {stream: door, as: end}}]", "end.temp", "not come yet"),
+        (
+            OPENED + "{without: {stream: badge, where: reader == opened.device, before: 5s}}]", "opened.device",
+            "what looks back with before may come ahead of every step",
+        ),
+        (
+            "by: [site], within: 9s, sequence: [{first: door where temp > later.temp}, {then: door, as: later}]",
+            "later.temp", "the step later has not come yet here",
+        ),
+        ("by: [site], within: 9s, sequence: [{first: door, as: motion}, {then: door}]", "motion}", "is a stream"),
+        ("by: [site], within: 9s, sequence: [{first: door, as: attr}, {then: door}]", "attr}", "attr is a word"),
+        (OPENED + '{then: \'door where inside(temp, temp, "yrd")\'}]', '"yrd"', 'did you mean "yard"?'),
+        (OPENED + "{then: door where temp > attr.max_temp}]", "attr.max_temp", "there is no registry"),
+    ],
+)  # fmt: skip
+def test_what_a_step_can_not_read_is_told_at_its_place(body: str, found: str, message: str) -> None:
+    head = HEAD + "zones: {yard: {center: [0, 0], radius: 5 m}}\n"
+    text = f"  r: {{{body}}}\n"
+    with pytest.raises(RuleError) as caught:
+        load(text, head)
+    (problem,) = caught.value.problems
+    line, column = problem.line, problem.column
+    whole = (head + "rules:\n" + text).splitlines()
+    assert message in f"{problem.message} {problem.hint}"
+    assert whole[line - 1][column - 1 :].startswith(found)
+
+
+def test_what_decides_of_a_named_step_belongs_to_the_meaning_and_a_name_only_where_it_is_read() -> None:
+    def meaning(first: str, second: str, condition: str, head: str = HEAD) -> str:
+        steps = f"[{{first: door, as: {first}}}, {{then: door, as: {second}}}, {{then: door where {condition}}}]"
+        return load(f"  r: {{sequence: {steps}, within: 9s}}\n", head).rules["r"].meaning
+
+    assert meaning("a", "b", "temp > 3") == meaning("b", "c", "temp > 3")
+    assert meaning("a", "b", "temp > a.temp") != meaning("b", "a", "temp > a.temp")
+    ranged = HEAD.replace("temp: {unit: degC}", "temp: {unit: degC, range: [0, 9]}")
+    assert meaning(
+        "a", "b", "seen_at == a.device", HEAD.replace("fields: {state", "fields: {seen_at: {type: text}, state")
+    )
+    only_before = 'state == "open" and a.temp > 3'
+    assert meaning("a", "b", only_before) != meaning("a", "b", only_before, ranged)

@@ -124,6 +124,28 @@ def test_nothing_more_wants_every_alert_command_and_function_named(tmp_path: Pat
     assert run(write(tmp_path, HOT + more + named)).exit_code == 0
 
 
+def test_a_case_is_about_the_rules_of_its_file_and_those_it_names(tmp_path: Path) -> None:
+    other = (
+        RULES.split("rules:\n")[1]
+        .replace("  hot:", "  other:")
+        .replace("temp > 85", "temp > 80")
+        .replace("clear: {when: temp < 70, for: 20s}", "clear: temp < 70")
+    )
+    (tmp_path / "other.yaml").write_text(f"rules:\n{other}")
+    mine = """\
+      - {at: 2m, rule: hot, state: resolved}
+      - {at: 1m20s, rule: hot, state: firing}
+      - {commands: [{name: fan_on}]}
+      - {invocations: [{function: decide}]}
+      - {nothing_more: true}
+"""
+    assert run(write(tmp_path, HOT + mine)).exit_code == 0
+    result = run(write(tmp_path, HOT + mine + "      - {at: 1m20s, rule: other, state: firing}\n"))
+    assert result.exit_code == 1
+    assert "other, site=A device=b1, resolved" in result.output
+    assert "fan_on: twice" in result.output
+
+
 def test_a_function_that_fails_fails_the_case(tmp_path: Path) -> None:
     template = write_functions(tmp_path, HANDLERS.replace('event["state"]', 'event["stat"]'))
     file = write(tmp_path, HOT.replace("    answers: {decide: {}}\n", "") + f"      - {STATE}}}\n")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from pydantic import BaseModel
 
 from iotrules.language import load_files
-from iotrules.tools.testing import documents
-from iotrules.tools.testing.mutation import mutants_of
+from iotrules.tools.testing import documents, read_suites
+from iotrules.tools.testing.focus import focused, narrowed
+from iotrules.tools.testing.mutants import mutants_of
 from tests.end_to_end.processes import REPOSITORY
 from tests.tools.rules import HOT, RULES, run, write
 
@@ -188,6 +190,60 @@ cases:
     assert "clear.when: 80 raised" not in result.output
 
 
+def test_windows_guards_and_cooldowns_are_changed(tmp_path: Path) -> None:
+    rules = (
+        RULES.split("  hot:")[0]
+        + """\
+  warm:
+    from: env
+    when: avg(temp, 1m, min_samples=3) > 50 and max(temp, 1m) < 90
+    clear: avg(temp, 1m, min_samples=3) < 40
+    cooldown: 5m
+    do: [{command: fan_on, guard: {max_share: 40%, of: site, per: 10m}}]
+  gone: {absent: env, for: 5m}
+"""
+    )
+    cases = "cases:\n  - {name: n, key: {site: A, device: b1}, send: {env.temp: 20}, expect: [{alerts: none}]}\n"
+    result = run(write(tmp_path, cases, rules), "--mutate")
+    for change in (
+        "warm: windows: 1m → 30s", "warm: windows: 1m → 2m", "warm: windows: min_samples 3 → 1",
+        "warm: windows: min_samples 3 → 6", "warm: do.0.guard.max_share: 40% → 20%",
+        "warm: do.0.guard.max_share: 40% → 80%", "warm: do.0.guard.per: 10m → 5m", "warm: do.0.guard.per: 10m → 20m",
+        "warm: cooldown: 5m → 2m30s", "warm: cooldown: 5m → 10m", "gone: for: 5m → 2m30s", "gone: for: 5m → 10m",
+    ):  # fmt: skip
+        assert f"no case notices: {change}\n" in result.output, change
+    guard = next(line for line in result.output.splitlines() if "guard.per" in line)
+    assert guard.split(":")[1] == str(1 + rules.splitlines().index(next(x for x in rules.splitlines() if "guard" in x)))
+
+
+def test_of_a_change_only_what_it_can_touch_is_played(tmp_path: Path) -> None:
+    rules = (
+        RULES.split("  hot:")[0]
+        + """\
+  cause: {from: env, when: temp > 50, alert: false}
+  effect: {from: env, when: 'temp > 40 and firing("cause")'}
+  other: {from: env, when: temp > 45, do: [{command: stop}]}
+"""
+    )
+    cases = """\
+cases:
+  - name: n
+    key: {site: A, device: b1}
+    send: {env.temp: "20 47 48 49 51 55 20", every: 10s}
+    expect:
+      - {at: 30s, rule: effect, state: inactive}
+      - {at: 40s, rule: effect, state: firing}
+      - {commands: [{name: stop}]}
+"""
+    (suite,) = read_suites([write(tmp_path, cases, rules)])
+    (case,) = suite.cases
+    assert focused(suite.rules, replace(case, about=frozenset({"effect"}))).rules.keys() == {"cause", "effect"}
+    assert narrowed(case, suite.rules, "cause") == case  # other sends commands, which are counted together
+    silent = {name: replace(rule, steps=()) for name, rule in suite.rules.rules.items()}
+    assert narrowed(case, replace(suite.rules, rules=silent), "cause").about == {"cause", "effect"}
+    assert "cause: when: 50 raised" not in run(suite.file, "--mutate").output
+
+
 def test_rules_whose_cases_fail_are_not_changed(tmp_path: Path) -> None:
     result = run(write(tmp_path, HOT + "      - {alerts: none}\n"), "--mutate")
     assert "not changed, since its cases fail as it is" in result.output
@@ -195,13 +251,15 @@ def test_rules_whose_cases_fail_are_not_changed(tmp_path: Path) -> None:
 
 def test_the_example_of_the_documentation_runs(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "testing-rules.md").read_text()
-    rules, cases, several, _ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    rules, cases, several, guarded, _ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     result = run(write(tmp_path, cases, rules))
     assert result.exit_code == 0, result.output
     (shown,) = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     wrong = cases.replace("critical, state: inactive, because: temp 79 is not > 80}", "critical, state: pending}")
     output = run(write(tmp_path, wrong, rules)).output.replace(f"{tmp_path}/plant", "rules/boiler")
     assert output.startswith(shown)
+    held = run(write(tmp_path, guarded, rules))
+    assert held.exit_code == 0, held.output
     buildings = run(write(tmp_path, several, (REPOSITORY / "rules" / "entrances.yaml").read_text()))
     assert buildings.exit_code == 0, buildings.output
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from iotrules.model.decisions import Key
 from iotrules.model.errors import ConfigError
+from iotrules.model.inputs import Reload
 from iotrules.model.times import MINUTE, SECOND
+from iotrules.stores.views import StoreView
 from iotrules.tools.why import Answer, Asked, ask, document, lines
 from tests.engine.world import OVERHEAT
 from tests.stores.entries import write
@@ -163,3 +166,39 @@ async def test_a_program_gets_the_tree_and_the_evidence(world: Stored) -> None:
     assert told["levels"][0]["clear"]["tree"]["words"] == "temp 93 needs < 70: 23 too much"
     assert found["changes"][0]["evidence"]["progress"] == {"held": 30 * SECOND, "wanted": 30 * SECOND, "frozen": False}
     assert found["changes"][0]["evidence"]["place"]["text"][0] == "overheat:"
+
+
+QUIET = OVERHEAT + "    alert: false\n"
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+async def test_a_rule_without_an_alert_has_a_past_all_the_same(tmp_path: Path, snapshot: bool) -> None:
+    world = Stored(tmp_path / "store.db", QUIET)
+    world.sends([90, 91, 92, 93])
+    await world.write(snapshot=snapshot)
+    world.sends([60, 60, 60], start=40)
+    await world.write()
+    text = "\n".join(lines(await _ask(world, when=35)))
+    assert "overheat for site=A device=b1: firing" in text
+    assert "pending → firing  temp 93 > 85 for 30s" in text
+    async with StoreView(world.path) as view:
+        assert (await view.transitions(), await view.alerts(), (await view.totals()).transitions) == ([], [], 0)
+
+
+async def test_of_such_a_rule_the_newest_changes_are_kept(tmp_path: Path) -> None:
+    world = Stored(tmp_path / "store.db", "\n  odd: {from: env, when: temp > 50, alert: false}\n")
+    world.sends([60 if n % 2 == 0 else 40 for n in range(250)])
+    await world.write()
+    async with StoreView(world.path) as view:
+        kept = await view.history("odd", Key(B1).text, 1000)
+    assert [row.number for row in kept] == list(range(250, 50, -1))
+
+
+async def test_a_rule_that_raises_an_alert_no_more_keeps_what_it_did_before(tmp_path: Path) -> None:
+    world = Stored(tmp_path / "store.db", OVERHEAT)
+    world.sends([90, 91, 92, 93])
+    world.put(Reload({"rules.yaml": world.streams + QUIET}))
+    world.sends([60, 60, 60], start=40)
+    await world.write()
+    changes = (await _ask(world)).changes
+    assert [change.after for change in changes] == ["resolved", "firing", "pending"]

@@ -38,6 +38,19 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """Somebody approves or rejects the commands of a name that are held for a device at `at`, after its messages."""
+
+    place: Place
+    at: int
+    action: Literal["approve", "reject"]
+    command: str
+    key: Mapping[str, str]
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateExpected:
     """The alert of a rule and key, or of one level of a ladder, at an instant; None: not looked at."""
 
@@ -93,7 +106,10 @@ Expected: TypeAlias = StateExpected | CountsExpected | NoAlertsExpected | Nothin
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One story. `start` is ns since the Unix epoch, `end` the last instant that is played."""
+    """One story. `start` is ns since the Unix epoch, `end` the last instant that is played.
+
+    It is `about` the rules of the file beside it, and those that it expects something of by name.
+    """
 
     file: str
     name: str
@@ -102,9 +118,17 @@ class Case:
     end: int
     sent: tuple[Sent, ...]
     restarts: tuple[Restart, ...]
+    rulings: tuple[Ruling, ...]
+    """In order of time."""
     answers: Mapping[str, Any]
     reply: Reply
     expected: tuple[Expected, ...]
+    about: frozenset[str]
+
+    def is_about(self, alert: str) -> bool:
+        """Is it the alert of such a rule (`RULE`, `RULE/held` …), or that of a stream's clock?"""
+        rule, _, kind = alert.partition("/")
+        return rule in self.about or kind == "clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +154,9 @@ class Suite:
     @property
     def own_rules(self) -> tuple[str, ...]:
         """The names of the rules in the rule file beside it."""
-        return tuple(name for name, rule in self.rules.rules.items() if rule.location.file == self.rule_file)
+        return tuple(name for name in self.rules.rules if name in rules_of(self.rules, self.rule_file))
+
+
+def rules_of(rules: RuleSet, file: str) -> frozenset[str]:
+    """The names of the rules that stand in a file."""
+    return frozenset(name for name, rule in rules.rules.items() if rule.location.file == file)

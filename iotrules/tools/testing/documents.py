@@ -32,6 +32,9 @@ class CaseDocument(_Document):
     """A SendDocument, or a list of them."""
     restart_at: list[Any] = Field(default_factory=list)
     """Each an instant, or a RestartDocument."""
+    approve_at: list[Any] = Field(default_factory=list)
+    reject_at: list[Any] = Field(default_factory=list)
+    """Each a RulingDocument."""
     answers: dict[str, Any] = Field(default_factory=dict)
     replies: Literal["succeeded", "failed", "rejected", "none"] = "succeeded"
     until: str | None = None
@@ -53,6 +56,14 @@ class SendDocument(_Document):
 class RestartDocument(_Document):
     at: str
     down: str | None = None
+
+
+class RulingDocument(_Document):
+    at: str
+    command: str
+    key: dict[str, str] = Field(default_factory=dict)
+    by: str = "test"
+    why: str = ""
 
 
 class StateDocument(_Document):

@@ -52,6 +52,11 @@ def last_instant(expected: tuple[Expected, ...]) -> int:
     return max((one.at for one in expected if isinstance(one, StateExpected)), default=0)
 
 
+def rules_named(expected: tuple[Expected, ...]) -> frozenset[str]:
+    """The rules whose alerts a case looks at."""
+    return frozenset(one.rule.partition("/")[0] for one in expected if isinstance(one, StateExpected))
+
+
 def _read(part: Part, rules: RuleSet, key: Mapping[str, str]) -> Expected | None:
     for name, reader in _READERS.items():
         if entry(part.node, name):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from iotrules.model.decisions import AlertState, Key, Transition
+from iotrules.model.decisions import AlertState, CommandChange, CommandState, Key, Transition
 from iotrules.model.times import duration_words
 from iotrules.tools.testing.cases import (
     Case,
@@ -40,7 +40,11 @@ class Failure:
 
 def judge(case: Case, run: Run, *, words: bool = True) -> list[Failure]:
     """Every failed expectation, and functions that failed. Without `words`, texts for people are not compared."""
-    return [*_faults(case, run), *(failure for one in case.expected for failure in _judge(one, case, run, words))]
+    return [
+        *_faults(case, run),
+        *_unmet(run),
+        *(failure for one in case.expected for failure in _judge(one, case, run, words)),
+    ]
 
 
 def _judge(expected: Expected, case: Case, run: Run, words: bool) -> Iterator[Failure]:
@@ -48,9 +52,9 @@ def _judge(expected: Expected, case: Case, run: Run, words: bool) -> Iterator[Fa
         case StateExpected():
             yield from _judge_state(expected, run, words)
         case CountsExpected():
-            yield from _judge_counts(expected, run)
+            yield from _judge_counts(expected, case, run)
         case NoAlertsExpected():
-            yield from _judge_no_alerts(expected, run)
+            yield from _judge_no_alerts(expected, case, run)
         case NothingMoreExpected():
             yield from _judge_nothing_more(expected, case, run)
         case _:
@@ -62,6 +66,16 @@ def _faults(case: Case, run: Run) -> Iterator[Failure]:
     for fault in sorted(first.values()):
         seen = f"{fault.what} failed at {duration_words(fault.at)}: {fault.detail}"
         yield Failure(case.place, "functions", "each function answers something that can be used", seen, ())
+
+
+def _unmet(run: Run) -> Iterator[Failure]:
+    """Nothing was held where somebody was to decide about it."""
+    for one in run.unmet:
+        key = " ".join(f"{name}={value}" for name, value in one.key.items())
+        what, expected = f"{one.action}_at {duration_words(one.at)}", f"{one.command} is held for {key or '(all)'}"
+        held = [changes[0] for changes in run.commands.values() if any(c.state is CommandState.HELD for c in changes)]
+        seen = ", ".join(f"{change.name} for {change.key}" for change in held)
+        yield Failure(one.place, what, expected, f"held in this case: {seen}" if seen else "nothing was held", ())
 
 
 def _judge_state(expected: StateExpected, run: Run, words: bool) -> Iterator[Failure]:
@@ -134,36 +148,39 @@ def _moves(run: Run, subject: str, key: Key) -> list[Transition]:
     return [one for one in (*run.transitions, *run.levels) if one.rule == subject and one.key == key]
 
 
-def _judge_counts(expected: CountsExpected, run: Run) -> Iterator[Failure]:
-    timeline = _deliveries(run)
-    if not expected.counts and _named(run, expected.kind):
-        seen = _counted(Counter(name for _, name in _named(run, expected.kind)))
+def _judge_counts(expected: CountsExpected, case: Case, run: Run) -> Iterator[Failure]:
+    timeline = _deliveries(case, run)
+    seen = _counted(Counter(name for _, name in _named(case, run, expected.kind)))
+    if not expected.counts and _named(case, run, expected.kind):
         yield Failure(expected.place, expected.kind, "none", seen, timeline)
     for count in expected.counts:
-        found = _matching(run, expected.kind, count)
+        found = _matching(case, run, expected.kind, count)
         if found != count.times:
             outcome = "".join(f", {word}" for word in (count.state, count.outcome) if word)
-            seen = _counted(Counter(name for _, name in _named(run, expected.kind)))
             yield Failure(
                 expected.place, expected.kind, f"{count.name}{outcome}: {_times(count.times)}", seen, timeline
             )
 
 
-def _named(run: Run, kind: str) -> list[tuple[int, str]]:
-    """(offset, name) of every command or invocation, in order."""
+def _named(case: Case, run: Run, kind: str) -> list[tuple[int, str]]:
+    """(offset, name) of every command or invocation that a rule of the case caused, in order."""
     if kind == "invocations":
-        return [(call.at, call.function) for call in run.invocations]
-    return [(changes[0].at - run.start, changes[0].name) for changes in run.commands.values()]
+        return [(call.at, call.function) for call in run.invocations if case.is_about(call.rule)]
+    return [(changes[0].at - run.start, changes[0].name) for changes in _commands(case, run)]
 
 
-def _matching(run: Run, kind: str, count: Count) -> int:
+def _commands(case: Case, run: Run) -> list[list[CommandChange]]:
+    return [changes for changes in run.commands.values() if case.is_about(changes[0].rule)]
+
+
+def _matching(case: Case, run: Run, kind: str, count: Count) -> int:
     if kind == "invocations":
-        return sum(call.function == count.name for call in run.invocations)
+        return sum(name == count.name for _, name in _named(case, run, kind))
     return sum(
         changes[-1].name == count.name
         and count.outcome in (None, changes[-1].state.value)
         and (count.state is None or count.state in [change.state.value for change in changes])
-        for changes in run.commands.values()
+        for changes in _commands(case, run)
     )
 
 
@@ -175,9 +192,9 @@ def _times(number: int) -> str:
     return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
-def _judge_no_alerts(expected: NoAlertsExpected, run: Run) -> Iterator[Failure]:
+def _judge_no_alerts(expected: NoAlertsExpected, case: Case, run: Run) -> Iterator[Failure]:
     for one in run.transitions:
-        if one.after is AlertState.FIRING:
+        if one.after is AlertState.FIRING and case.is_about(one.rule):
             at = one.at - run.start
             seen = f"{one.rule}, {one.key}, fired at {duration_words(at)}: {one.reason}"
             yield Failure(expected.place, "alerts", "none", seen, _timeline(run, one.rule, one.key, at))
@@ -189,6 +206,8 @@ def _judge_nothing_more(expected: NothingMoreExpected, case: Case, run: Run) -> 
     alerts = [replace(one, level=None) for one in states]
     known = [found for one in alerts if (found := _last(run, one)) and found.after is one.state]
     for transition in run.transitions:
+        if not case.is_about(transition.rule):
+            continue
         if transition.after in _EVENTS and not any(transition is one for one in known):
             at = transition.at - run.start
             seen = f"{transition.rule}, {transition.key}, {transition.after.value} at {duration_words(at)}"
@@ -198,10 +217,10 @@ def _judge_nothing_more(expected: NothingMoreExpected, case: Case, run: Run) -> 
             )
     for kind in ("commands", "invocations"):
         listed = {count.name for one in case.expected if isinstance(one, CountsExpected) for count in one.counts}
-        more = Counter(name for _, name in _named(run, kind) if name not in listed)
+        more = Counter(name for _, name in _named(case, run, kind) if name not in listed)
         if more:
             seen = f"{kind}: {_counted(more)}"
-            yield Failure(expected.place, "nothing more", "only what is expected", seen, _deliveries(run))
+            yield Failure(expected.place, "nothing more", "only what is expected", seen, _deliveries(case, run))
 
 
 def _timeline(run: Run, rule: str, key: Key, at: int) -> tuple[str, ...]:
@@ -214,10 +233,10 @@ def _timeline(run: Run, rule: str, key: Key, at: int) -> tuple[str, ...]:
     return _shown([*before, (at, "←"), *after] if lines else [])
 
 
-def _deliveries(run: Run) -> tuple[str, ...]:
+def _deliveries(case: Case, run: Run) -> tuple[str, ...]:
     """Every command and invocation, in order."""
-    lines = [(at, f"command {name}") for at, name in _named(run, "commands")]
-    lines += [(at, f"invoked {name}") for at, name in _named(run, "invocations")]
+    lines = [(at, f"command {name}") for at, name in _named(case, run, "commands")]
+    lines += [(at, f"invoked {name}") for at, name in _named(case, run, "invocations")]
     return _shown(sorted(lines, key=lambda line: line[0])[: 2 * _BEFORE])
 
 

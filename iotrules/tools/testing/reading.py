@@ -13,11 +13,12 @@ from iotrules.model.errors import ConfigError, FileError, Problem
 from iotrules.model.inputs import RegistryFile
 from iotrules.model.rules import RuleSet
 from iotrules.model.times import MILLISECOND
-from iotrules.tools.testing.cases import Case, Equivalent, Restart, Sent, Suite
-from iotrules.tools.testing.documents import CaseDocument, RestartDocument, TestFileDocument
-from iotrules.tools.testing.expectations import last_instant, read_expected
-from iotrules.tools.testing.messages import Sender, check_key, instant, is_mapping, part_of
-from iotrules.yamlfile import Node, Scalar, Source, check_node, node_at, parse, quoted
+from iotrules.tools.testing.cases import Case, Equivalent, Sent, Suite, rules_of
+from iotrules.tools.testing.documents import CaseDocument, TestFileDocument
+from iotrules.tools.testing.expectations import last_instant, read_expected, rules_named
+from iotrules.tools.testing.interventions import read_restarts, read_rulings
+from iotrules.tools.testing.messages import Sender, check_key, is_mapping, part_of
+from iotrules.yamlfile import Node, Scalar, Source, node_at, parse, quoted
 from iotrules.yamlfile import Sequence as SequenceNode
 
 _START = "2026-01-05T08:00:00Z"
@@ -57,6 +58,15 @@ class _Loaded:
         if name not in self.sets:
             self.sets[name] = load_files(self.texts, registry)
         return self.sets[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What the cases of a file have in common: all rules that are loaded, those of the file beside them, the start."""
+
+    rules: RuleSet
+    start: int
+    own: frozenset[str]
 
 
 def _by_root(paths: Sequence[Path]) -> dict[Path, list[Path]]:
@@ -105,9 +115,9 @@ def _suite(file: Path, loaded: _Loaded, problems: list[Problem]) -> Suite | None
     if document is None:
         return None
     rules = loaded.rules(_registry(part, document.registry, file) or loaded.registry)
-    start = _start(part, document.start)
+    setting = _Setting(rules, _start(part, document.start), rules_of(rules, rule_file))
     nodes = _items(node_at(root, ["cases"]))
-    cases = [case for node in nodes if (case := _case(part_of(part.source, "a case", node, problems), rules, start))]
+    cases = [case for node in nodes if (case := _case(part_of(part.source, "a case", node, problems), setting))]
     _refuse_repeated_names(part, nodes)
     return Suite(name, rule_file, rules, texts, tuple(cases), tuple(_equivalent(root, document)))
 
@@ -161,24 +171,27 @@ def _equivalent(root: Node, document: TestFileDocument) -> Iterator[Equivalent]:
         yield Equivalent(node.place, " ".join(one.change.split()), one.because)
 
 
-def _case(part: Part, rules: RuleSet, start: int) -> Case | None:
-    before = len(part.problems)
+def _case(part: Part, setting: _Setting) -> Case | None:
+    before, (rules, start) = len(part.problems), (setting.rules, setting.start)
     document = part.document(CaseDocument) if is_mapping(part) else None
     if document is None:
         return None
     check_key(part, document.key, rules, "key")
     sent = _sent(part, document, rules, start)
-    restarts = _restarts(part, document)
+    restarts = read_restarts(part, document)
+    rulings = read_rulings(part, document, rules, restarts)
     expected = read_expected(part, rules, document.key)
     if not document.expect:
         part.wrong("the case expects nothing", "expect", hint="say what must be so, or nothing_more: true")
     ends = [part.duration(document.until, 0, "until"), last_instant(expected)]
-    end = max([*ends, *(one.at for one in sent), *(restart.end for restart in restarts)])
+    end = max(
+        [*ends, *(one.at for one in sent), *(restart.end for restart in restarts), *(ruling.at for ruling in rulings)]
+    )
     if len(part.problems) > before:
         return None
     return Case(
-        part.source.file, document.name, part.key.place, start, end, sent, restarts,
-        document.answers, document.replies, expected,
+        part.source.file, document.name, part.key.place, start, end, sent, restarts, rulings,
+        document.answers, document.replies, expected, setting.own | rules_named(expected),
     )  # fmt: skip
 
 
@@ -195,20 +208,3 @@ def _sent(part: Part, document: CaseDocument, rules: RuleSet, start: int) -> tup
                 check_key(one, {name.text: value.value}, rules, "key")
         sent += sender.messages(one, document.key)
     return tuple(sorted(sent, key=lambda message: message.at))
-
-
-def _restarts(part: Part, document: CaseDocument) -> tuple[Restart, ...]:
-    found: list[Restart] = []
-    for index, given in enumerate(document.restart_at):
-        node = node_at(part.node, ["restart_at", index])
-        if isinstance(given, dict) and node is not None:
-            one, problems = check_node(node, RestartDocument, part.source)
-            part.problems.extend(problems)
-            at = part.duration(one.at if one else None, 0, "restart_at", index, "at")
-            restart = Restart(at, part.duration(one.down if one else None, 0, "restart_at", index, "down"))
-        else:
-            restart = Restart(instant(part, given, "restart_at", index), 0)
-        if found and restart.at < found[-1].end:
-            part.wrong("restarts are in order of time, each after the end of the one before", "restart_at", index)
-        found.append(restart)
-    return tuple(found)

@@ -17,6 +17,7 @@ from iotrules.engine.effects import WireAnswer
 from iotrules.model.decisions import (
     AlertState,
     CommandChange,
+    CommandState,
     Decision,
     Effect,
     Invoke,
@@ -27,9 +28,20 @@ from iotrules.model.decisions import (
 )
 from iotrules.model.errors import FunctionError
 from iotrules.model.guards import Muting
-from iotrules.model.inputs import Arrival, Input, Messages, Receipt, Reload, Started, Tick, decode_input, encode_input
+from iotrules.model.inputs import (
+    Arrival,
+    Input,
+    Messages,
+    Operator,
+    Receipt,
+    Reload,
+    Started,
+    Tick,
+    decode_input,
+    encode_input,
+)
 from iotrules.model.rules import Ladder, RuleSet, Severity
-from iotrules.tools.testing.cases import Case, Reply, Restart, Sent
+from iotrules.tools.testing.cases import Case, Reply, Restart, Ruling, Sent
 from iotrules.tools.testing.devices import of_case
 from iotrules.tools.testing.functions import LocalHandlers
 
@@ -45,9 +57,10 @@ _REPLIES: Mapping[Reply, tuple[Any, ...]] = {
 
 
 class Invocation(NamedTuple):
-    """A function was called; `at` is an offset from the case's start, ns."""
+    """A rule had a function called; `at` is an offset from the case's start, ns."""
 
     at: int
+    rule: str
     function: str
     key: Key
 
@@ -72,6 +85,8 @@ class Run:
     """By the command's id: each change of its state."""
     invocations: list[Invocation] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    unmet: list[Ruling] = field(default_factory=list)
+    """Where nothing was held that could be approved or rejected."""
     restarts: list[Restart] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     """Rule → how often its condition was unknown."""
@@ -84,11 +99,15 @@ def play(case: Case, rules: RuleSet, texts: Mapping[str, str], handlers: LocalHa
     handlers.forget()
     world = _World(case, of_case(case, _visible(rules)), texts, handlers)
     waiting = deque(case.sent)
-    for restart in case.restarts:
-        world.send_all(_take(waiting, restart.at))
-        world.pass_time(case.start + restart.at)
-        world.restart(restart)
-        world.send_backlog(_take(waiting, restart.end))
+    events: list[Restart | Ruling] = [*case.restarts, *case.rulings]
+    for event in sorted(events, key=lambda event: event.at):
+        world.send_all(_take(waiting, event.at))
+        world.pass_time(case.start + event.at)
+        if isinstance(event, Ruling):
+            world.rule(event)
+        else:
+            world.restart(event)
+            world.send_backlog(_take(waiting, event.end))
     world.send_all(_take(waiting, case.end))
     world.pass_time(case.start + case.end + 2)  # what is due at the very end is due, 1 ns after its messages
     return world.run
@@ -119,6 +138,11 @@ def _visible(rules: RuleSet) -> RuleSet:
 def level_name(rule: str, level: Severity) -> str:
     """What a level of a ladder is called as a rule of its own; no rule of a file can be called so."""
     return f"{rule}@{level.word}"
+
+
+def is_of(key: Key, labels: Mapping[str, str]) -> bool:
+    """Is the device of the key the one that these labels name?"""
+    return all(labels.get(name) == value for name, value in key.labels)
 
 
 def _take(waiting: deque[Sent], upto: int) -> list[Sent]:
@@ -185,6 +209,15 @@ class _World:
         if self._engine.minds_stops and restart.down:
             self._put(Started(self._case.start + restart.at))
 
+    def rule(self, ruling: Ruling) -> None:
+        """Approve or reject what is held then, as a person would."""
+        held = [changes[-1] for changes in self.run.commands.values() if changes[-1].state is CommandState.HELD]
+        meant = [one for one in held if one.name == ruling.command and is_of(one.key, ruling.key)]
+        if not meant:
+            self.run.unmet.append(ruling)
+        for one in meant:
+            self._put(Operator(ruling.action, one.id, ruling.who, ruling.why))
+
     def _put(self, value: Input) -> None:
         body = encode_input(value)
         decision = self._engine.process(decode_input(body), self._now, self._sequence + 1)
@@ -221,7 +254,8 @@ class _World:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Invoke():
-                self.run.invocations.append(Invocation(self._now - self._case.start, effect.function, effect.key))
+                at, rule = self._now - self._case.start, str(effect.event["reason"]["rule"])
+                self.run.invocations.append(Invocation(at, rule, effect.function, effect.key))
                 self._put(self._invoke(effect))
             case SendCommand():
                 self._put(Receipt(effect.id, "done"))

@@ -15,7 +15,7 @@ from iotrules.model.times import MINUTE, duration_words
 from iotrules.stores.kept import read_kept
 from iotrules.stores.views import DeadLetterRow, StoreView, TransitionRow
 from iotrules.tools.restored import Restored, begins, restore
-from iotrules.tools.why.faults import newest_faults
+from iotrules.tools.why.faults import newest_faults, newest_messages
 from iotrules.tools.why.keys import choose_key, key_of
 from iotrules.yamlfile import nearest, quoted
 
@@ -61,14 +61,15 @@ async def ask(store: Path, asked: Asked, now: int) -> Answer:
     rule = _rule(restored, asked.rule)
     key = choose_key(rule, asked.labels, restored.engine.keys(rule.name))
     async with StoreView(store) as view:
-        rows = await view.transitions(key=key.text, rule=rule.name, limit=_READ)
+        rows = await view.history(rule.name, key.text, _READ)
         letters = await view.dead_letters()
     changes = tuple(row for row in rows if row.decided <= at)[: CHANGES_SHOWN + 1]
     if too_old:
         return Answer(rule.name, key, at, None, changes, (_too_old(earliest),))
     stream = restored.engine.rules.streams[rule.stream]
     faults = newest_faults(stream, rule.by, key, restored.arrivals())
-    told = restored.engine.explain(rule.name, key, at, faults)
+    newest = newest_messages(rule, restored.engine.rules.streams, key, restored.arrivals())
+    told = restored.engine.explain(rule.name, key, at, faults, newest)
     remarks = _remarks(restored, asked, at, refused(stream, rule.by, key, letters))
     near = () if told.known else _near(key, restored.engine.keys(rule.name))
     return Answer(rule.name, key, at, told, changes, remarks, near)

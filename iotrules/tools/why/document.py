@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from iotrules.model.evidence import Progress
-from iotrules.model.explanation import ClearExplained, Explanation, LevelExplained
+from iotrules.model.explanation import ClearExplained, Explanation, LevelExplained, StepExplained
 from iotrules.model.times import SECOND
 from iotrules.stores.views import TransitionRow
 from iotrules.tools.instants import instant_text
@@ -39,6 +39,7 @@ def _explanation(told: Explanation) -> dict[str, Any]:
         "verdict": told.verdict,
         "levels": [_level(level) for level in told.levels],
         "ending": None if told.ending is None else _clear(told.ending),
+        "steps": [_step(step) for step in told.steps],
         "silence": told.silence and {"progress": _progress(told.silence.progress), "expected": told.silence.expected},
         "newest": None if told.newest is None else instant_text(told.newest),
         "age_seconds": None if told.newest is None or told.at is None else (told.at - told.newest) / SECOND,
@@ -61,6 +62,18 @@ def _level(level: LevelExplained) -> dict[str, Any]:
         "hold": _progress(level.hold),
         "latched": level.latched,
         "clear": _clear(level.clear),
+    }
+
+
+def _step(step: StepExplained) -> dict[str, Any]:
+    """`tree`: the condition on the message at `message`; of a step that is lacking, on its stream's newest one."""
+    return {
+        "step": step.text,
+        "name": step.name,
+        "came": step.came,
+        "message": None if step.message is None else instant_text(step.message),
+        "labels": dict(step.labels),
+        "tree": None if step.tree is None else to_builtins(step.tree),
     }
 
 

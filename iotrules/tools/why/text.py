@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from iotrules.engine.explain import shown
 from iotrules.model.evidence import Node, Progress, Samples
-from iotrules.model.explanation import ClearExplained, Explanation
+from iotrules.model.explanation import ClearExplained, Explanation, StepExplained
 from iotrules.model.times import duration_words, rough_words
 from iotrules.stores.views import TransitionRow
 from iotrules.tools.instants import clock_words
@@ -43,6 +43,10 @@ def _lines(answer: Answer) -> Iterator[str]:
 
 
 def _condition(told: Explanation) -> Iterator[str]:
+    if told.steps:
+        yield ""
+        for step in told.steps:
+            yield from _step(step, told.now)
     if told.silence:
         yield from ("", f"silence: {_progress(told.silence.progress)}")
     for level in told.levels:
@@ -54,6 +58,19 @@ def _condition(told: Explanation) -> Iterator[str]:
     if told.ending:
         yield from ("", "end of the alert")
         yield from _clear(told.ending)
+
+
+def _step(step: StepExplained, now: int) -> Iterator[str]:
+    who = " ".join(f"{name}={value}" for name, value in step.labels)
+    of = f"the message of {clock_words(step.message, now)}, {who}" if step.message is not None else ""
+    if step.came:
+        yield f"  ✔ {step.text}: {of}"
+    elif of:
+        yield f"  ✘ {step.text}: lacking; newest is {of}"
+    else:
+        yield f"  ✘ {step.text}: lacking, and no message of its stream is in the journal kept"
+    if step.tree is not None:
+        yield from _tree(step.tree, 2)
 
 
 def _hold(hold: Progress) -> str:
