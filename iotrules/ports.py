@@ -172,6 +172,28 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+class Lease(Protocol):
+    """The right to be the one engine that acts on a store. The store itself refuses commits of who has lost it."""
+
+    def valid(self) -> bool:
+        """Is it certain, at this moment and without asking anybody, that no other engine is active?"""
+        ...
+
+    async def confirm(self) -> None:
+        """Return once that is certain: at once, but for after a pause. LostLeaseError: another engine is active."""
+        ...
+
+
+class Alone:
+    """The lease of an engine that can have no rival: in tests, and over stores of one process only."""
+
+    def valid(self) -> bool:
+        return True
+
+    async def confirm(self) -> None:
+        return None
+
+
 class History(Protocol):
     """A bounded store of decoded telemetry, for charts. Losing some of it loses no decision."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from iotrules.model.errors import ConfigError, FileError, IotrulesError, StateError, UnavailableError
+from iotrules.model.errors import ConfigError, FileError, HeldError, IotrulesError, StateError, UnavailableError
 
 FILES, UNAVAILABLE, INTERRUPTED = 3, 4, 130
 
@@ -21,7 +21,7 @@ def reported() -> Iterator[None]:
         click.echo(str(error), err=True)
         click.echo(f"{len(error.problems)} problems; nothing was started", err=True)
         raise SystemExit(FILES) from error
-    except (UnavailableError, StateError) as error:
+    except (UnavailableError, StateError, HeldError) as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(UNAVAILABLE) from error
     except ConfigError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from iotrules.cli.sources import read_sources
 from iotrules.functions import LocalFunctions
 from iotrules.history.sqlite import SqliteHistory
 from iotrules.language import load_files
-from iotrules.model.errors import ConfigError, Problem, RuleError
+from iotrules.model.errors import ConfigError, FileError, HeldError, LostLeaseError, Problem, RuleError
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import InvokeStep, RuleSet
 from iotrules.ports import Clock, Store, Transport
@@ -29,6 +30,8 @@ from iotrules.runtime.logging import LogObserver
 from iotrules.runtime.loop import Runtime
 from iotrules.runtime.metrics import EngineMetrics
 from iotrules.runtime.reloading import Outcome, Reloading, beside
+from iotrules.runtime.standby import wait_for_turn
+from iotrules.stores.lease import StoreLease
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.address import BrokerAddress
 from iotrules.transports.mqtt import MqttTransport
@@ -50,6 +53,7 @@ class RunOptions:
     dry_run: bool
     watch: bool
     keep: tuple[str, ...] = ()
+    standby: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,9 @@ class Parts:
 )
 @click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
 @click.option("--watch", is_flag=True, help="Use rule files as soon as they are changed, as SIGHUP does when asked.")
+@click.option(
+    "--standby", is_flag=True, help="While another engine is active on the store, wait, and take over when it ends."
+)
 def command(
     rules: Path,
     registry: Path | None,
@@ -108,29 +115,62 @@ def command(
     dry_run: bool,
     watch: bool,
     keep: tuple[str, ...],
+    standby: bool,
 ) -> None:
     """Watch the broker's telemetry by the rules, until told to stop (SIGINT, SIGTERM).
+
+    Of several engines on one store one is active. Another one ends and says which (exit code 4); with --standby it
+    waits, and takes over when the active one ends, is killed, or gives no sign of life for 5 s.
 
     SIGHUP reads the rule files again: if they load they are used, else the problems are logged and the old rules stay.
     """
     set_up_logs()
-    options = RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch, keep)
+    options = RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch, keep, standby)
     with reported():
         asyncio.run(_run(options, click.get_current_context().find_object(Parts) or Parts()))
 
 
 async def _run(options: RunOptions, parts: Parts) -> None:
     functions = LocalFunctions(options.functions)
-    files, rules = _read_rules(options, functions.names())
+    _, rules = _read_rules(options, functions.names())  # what is wrong with them is better said now than at a takeover
     metrics = EngineMetrics()
     metrics.know(rules, functions.names())
     port = _serve_metrics(metrics, options.metrics_port)
+    loop, told_to_stop = asyncio.get_running_loop(), asyncio.Event()
+    lease = StoreLease(options.store, options.name)
+    while True:
+        loop.add_signal_handler(signal.SIGHUP, log.info, "standby: rules are read when this engine becomes active")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, told_to_stop.set)
+        if not await wait_for_turn(lease.claim, patient=options.standby, stopped=told_to_stop):
+            return
+        try:
+            await _lead(options, parts, functions, metrics, port, lease)
+            return
+        except HeldError:  # another one that waited was quicker, or the stopped one runs on
+            if not options.standby:
+                raise
+
+
+async def _lead(
+    options: RunOptions,
+    parts: Parts,
+    functions: LocalFunctions,
+    metrics: EngineMetrics,
+    port: int,
+    lease: StoreLease,
+) -> None:
+    """Be the active engine until told to stop, or until another has taken over."""
+    files = _rules_now(options, functions.names())
     transport = MqttTransport(
-        options.broker, client_id=options.name, on_status=lambda status: _on_status(runtime, status)
+        options.broker,
+        client_id=options.name,
+        on_status=lambda status: _on_status(runtime, status),
+        permitted=lease.valid,
     )
     runtime = Runtime(
         files=files,
-        store=parts.store(SqliteStore(options.store, retention(options.keep))),
+        store=parts.store(SqliteStore(options.store, lease, retention=retention(options.keep))),
         transport=parts.transport(transport),
         functions=functions,
         history=SqliteHistory(Path(f"{options.store}.history")),
@@ -139,8 +179,10 @@ async def _run(options: RunOptions, parts: Parts) -> None:
         name=options.name,
         control=ControlServer(control_path(options.store)),
         on_trouble=metrics.store_trouble,
+        lease=lease,
     )
     loop = asyncio.get_running_loop()
+    lease.when_lost(lambda lost: _call(loop, runtime.fail, lost))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, runtime.stop)
 
@@ -149,13 +191,17 @@ async def _run(options: RunOptions, parts: Parts) -> None:
         if now is not None:
             metrics.know(now, functions.names())
 
-    reloading = Reloading(lambda: _read_rules(options, functions.names())[0], runtime.reload, told, files)
+    reloading = Reloading(lambda: _read_rules(options, functions.names())[0], runtime.reload, told, files or Reload({}))
     loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     aides = [reloading.run(), reloading.watch(options.rules)] if options.watch else [reloading.run()]
 
     def ready() -> None:
+        rules = runtime.rules
+        metrics.know(rules, functions.names())
+        metrics.activated(lease.epoch, lease.succession)
         log.info(
             "ready",
+            epoch=lease.epoch,
             rules=len(rules.rules),
             devices=None if rules.registry is None else len(rules.registry.devices),
             functions=len(functions.names()),
@@ -164,8 +210,28 @@ async def _run(options: RunOptions, parts: Parts) -> None:
             dry_run=options.dry_run,
         )
 
-    async with beside(*aides):
-        await runtime.run(ready)
+    try:
+        async with beside(*aides):
+            await runtime.run(ready)
+    finally:
+        metrics.ended()
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[LostLeaseError], None], lost: LostLeaseError) -> None:
+    """From the lease's thread to the loop's."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the engine has ended already
+        loop.call_soon_threadsafe(function, lost)
+
+
+def _rules_now(options: RunOptions, functions: frozenset[str]) -> Reload | None:
+    """The rule files as they are now. None where they have problems and we stood by: the store has the active one's."""
+    try:
+        return _read_rules(options, functions)[0]
+    except (FileError, ConfigError) as error:
+        if not options.standby:
+            raise
+        log.error("the rule files have problems; going on with the rules of the engine before", problems=str(error))
+        return None
 
 
 def _read_rules(options: RunOptions, functions: frozenset[str]) -> tuple[Reload, RuleSet]:

@@ -30,6 +30,7 @@ class EngineSettings(_Section):
     name: str | None = None
     dry_run: bool | None = None
     watch: bool | None = None
+    standby: bool | None = None
     metrics_port: int | None = None
 
 

@@ -45,6 +45,15 @@ class ConfigError(IotrulesError):
     """The operator's: a setting, an address or a file given on the command line can't be used."""
 
 
+class HeldError(ConfigError):
+    """Another engine has the store. `certain`: its process was seen to be there; else it may be on another machine."""
+
+    def __init__(self, text: str, *, holder: str, certain: bool) -> None:
+        self.holder = holder
+        self.certain = certain
+        super().__init__(text)
+
+
 class MessageError(IotrulesError):
     """The device's: a message that can't be read. `reason` is one of a closed set of words, for counting."""
 
@@ -65,6 +74,10 @@ class FunctionError(IotrulesError):
 
 class StateError(IotrulesError):
     """Ours: the store holds something that it can't hold if the code is right, or was written by a newer version."""
+
+
+class LostLeaseError(StateError):
+    """Another engine has taken over while this one gave no sign of life: what this one remembers counts no more."""
 
 
 class UnavailableError(IotrulesError):

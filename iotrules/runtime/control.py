@@ -104,12 +104,14 @@ class ControlServer:
         self._path = path
         self._requests: Mapping[str, Answerer] = {}
         self._server: asyncio.Server | None = None
+        self._file: tuple[int, int] | None = None
         self._clients: set[asyncio.Task[None]] = set()
 
     async def open(self, requests: Mapping[str, Answerer]) -> None:
         """Listen, and answer these requests. ConfigError if that can't be."""
         self._requests = requests
         listening = _listen(self._path)
+        self._file = _identity(self._path)
         self._server = await asyncio.start_unix_server(self._met, sock=listening, limit=MAX_REQUEST_BYTES)
 
     async def close(self) -> None:
@@ -122,7 +124,8 @@ class ControlServer:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
         with contextlib.suppress(OSError):
-            self._path.unlink()
+            if _identity(self._path) == self._file:  # else it is that of the engine that has taken over
+                self._path.unlink()
 
     def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = asyncio.create_task(self._attend(reader, writer), name="control client")
@@ -176,6 +179,11 @@ async def _say(writer: asyncio.StreamWriter, answer: Json) -> None:
     writer.write(msgspec.json.encode(answer) + b"\n")
     async with asyncio.timeout(PATIENCE):
         await writer.drain()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _listen(path: Path) -> socket.socket:

@@ -1,7 +1,7 @@
 """The deliverer: carries out the effects in the ledger, in order per lane, each until it is settled.
 
-House rule: an effect gets here only after it was committed, and the next one of its lane leaves only after the receipt
-of the one before is durable.
+House rule: an effect gets here only after it was committed, leaves only while the store is surely ours, and the next
+one of its lane leaves only after the receipt of the one before is durable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from iotrules.model.decisions import Effect, Invoke, Key, PublishMessage, SendCo
 from iotrules.model.errors import UnavailableError
 from iotrules.model.inputs import Receipt
 from iotrules.model.times import SECOND
-from iotrules.ports import Clock, Functions, LedgerRow, Transport
+from iotrules.ports import Clock, Functions, Lease, LedgerRow, Transport
 from iotrules.runtime.inbox import Inbox
 
 MAX_ATTEMPTS = 3
@@ -43,6 +43,7 @@ class Deliverer:
         inbox: Inbox,
         remembered: Callable[[Key], Remembered],
         jitter: random.Random,
+        lease: Lease,
     ) -> None:
         self._transport = transport
         self._functions = functions
@@ -50,6 +51,7 @@ class Deliverer:
         self._inbox = inbox
         self._remembered = remembered
         self._jitter = jitter
+        self._lease = lease
         self._lanes: dict[Lane, deque[LedgerRow]] = {}
         self._held: set[str] = set()
         self._fault: BaseException | None = None
@@ -105,6 +107,7 @@ class Deliverer:
         attempts, next_try = row.attempts, row.next_try
         while True:
             await asyncio.sleep(self._wait(attempts, next_try))
+            await self._lease.confirm()
             receipt = await self._attempt(row.effect, attempts)
             change = await self._inbox.settle(receipt)
             if change is None or change.state != "pending":

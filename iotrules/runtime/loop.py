@@ -19,16 +19,18 @@ import structlog
 from iotrules.engine import Engine
 from iotrules.engine.state import Remembered
 from iotrules.model.decisions import Decision, Key, LedgerChange, Reading
-from iotrules.model.errors import StateError, UnavailableError
+from iotrules.model.errors import ConfigError, IotrulesError, LostLeaseError, StateError, UnavailableError
 from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet
 from iotrules.model.times import SECOND
 from iotrules.ports import (
     AckToken,
+    Alone,
     Clock,
     Entry,
     Functions,
     History,
+    Lease,
     LedgerRow,
     Observer,
     Recovered,
@@ -61,7 +63,7 @@ class Runtime:
     def __init__(
         self,
         *,
-        files: Reload,
+        files: Reload | None,
         store: Store,
         transport: Transport,
         functions: Functions,
@@ -71,8 +73,12 @@ class Runtime:
         name: str,
         control: ControlServer | None = None,
         on_trouble: Callable[[bool], None] = lambda _: None,
+        lease: Lease | None = None,
     ) -> None:
+        """`files` None: go on with the rules that the store has. Without a `lease` there is nobody else."""
         self._files = files
+        self._lease = lease or Alone()
+        self._fault: IotrulesError | None = None
         self._control = control
         self._store = store
         self._transport = transport
@@ -100,12 +106,23 @@ class Runtime:
             self._inbox,
             self._remembered,
             random.Random(),  # noqa: S311 - jitter
+            self._lease,
         )
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in use; none before `run` is ready."""
+        return self._engine.rules
 
     def stop(self) -> None:
         """Ask the loop to end after the turn it is in."""
         self._stop_asked.set()
         self._inbox.wake()
+
+    def fail(self, fault: IotrulesError) -> None:
+        """End as soon as possible, by raising this from `run`."""
+        self._fault = fault
+        self.stop()
 
     def wake(self) -> None:
         """Have the loop look at the transport's state again."""
@@ -140,6 +157,8 @@ class Runtime:
                 ready()
             while not self._stop_asked.is_set():
                 await self._turn()
+            if self._fault is not None:
+                raise self._fault
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
@@ -177,11 +196,13 @@ class Runtime:
         await self._write_history()
         await self._history.close()
         if self._alive_noted:
-            await self._note_alive()
+            with contextlib.suppress(LostLeaseError):  # the one that has taken over notes it
+                await self._note_alive()
         await self._store.close()
 
     async def _turn(self) -> None:
         if self._transport.failure is not None:
+            await self._lease.confirm()  # who has taken over the store has our client id too, and that is the reason
             raise UnavailableError(self._transport.failure)
         self._deliverer.check()
         self._backlog.watch()
@@ -307,6 +328,10 @@ class Runtime:
                 log.warning("not noted that the engine runs: a stop will seem longer", reason=str(error))
 
     async def _use_rules(self) -> None:
+        if self._files is None:
+            self._files = self._engine.files
+            if not self._files.files:
+                raise ConfigError("the rule files have problems, and the store has no rules to go on with")
         if self._engine.files != self._files:
             await self._carry_through(Work(inputs=[self._files]), self._clock.now())
 

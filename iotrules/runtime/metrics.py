@@ -63,6 +63,9 @@ class EngineMetrics:
             "event_to_alert_seconds", "From the deciding sample's event time to the firing.", LATENCY_BUCKETS
         )
         self._reloads = counter("rule_reloads", "Changed rule files, taken or refused.", ["outcome"])
+        self._is_active = gauge("active", "1: this engine is the active one on its store, 0: it waits or ends.", [])
+        self._epoch = gauge("epoch", "Of the store's lease: goes up with each engine that becomes active.", [])
+        self._takeovers = counter("takeovers", "Engines after which this one became active.", ["how"])
         self._undelivered = gauge("queue_depth", "Effects in the ledger that are not settled.", [])
         self._expired = counter("store_expired", "Rows that the store let go of, being old or too many.", ["table"])
         self._unavailable = gauge("store_unavailable", "1 while nothing can be stored, so nothing is taken.", [])
@@ -72,6 +75,8 @@ class EngineMetrics:
     def know(self, rules: RuleSet, functions: frozenset[str]) -> None:
         """Make the known series exist at 0, so that rates over them do from the first scrape."""
         self._received.labels("mqtt")
+        for how in ("ended", "died", "stopped"):
+            self._takeovers.labels(how)
         for outcome in ("applied", "unchanged", "refused"):
             self._reloads.labels(outcome)
         for stream in rules.streams:
@@ -105,6 +110,17 @@ class EngineMetrics:
     def store_trouble(self, unavailable: bool) -> None:
         """The store can't be written now, or can again."""
         self._unavailable.set(unavailable)
+
+    def activated(self, epoch: int, after: str) -> None:
+        """This engine is the active one now; `after`: what became of the one before, "" if there was none."""
+        self._is_active.set(1)
+        self._epoch.set(epoch)
+        if after:
+            self._takeovers.labels(after).inc()
+
+    def ended(self) -> None:
+        """This engine is not the active one any more."""
+        self._is_active.set(0)
 
     def serve(self, host: str, port: int) -> int:
         """Answer `/metrics` on a thread; the port in use is returned. OSError if it is taken."""

@@ -6,8 +6,6 @@ House rule: nothing is half there. A commit that fails leaves the store as it wa
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, nullcontext
@@ -18,12 +16,13 @@ from typing import Any
 import aiosqlite
 
 from iotrules.model.decisions import decode_effect
-from iotrules.model.errors import ConfigError, StateError, UnavailableError
+from iotrules.model.errors import LostLeaseError, StateError, UnavailableError
 from iotrules.model.inputs import Input, Reload, decode_input, encode_input
 from iotrules.model.rules import RuleSet
 from iotrules.ports import NOTHING_TIDIED, Entry, LedgerRow, Recovered, Tidied
 from iotrules.stores.explained import explained, readable
 from iotrules.stores.guard import Guard, check_head, inspect
+from iotrules.stores.lease import StoreLease
 from iotrules.stores.meta import get_meta
 from iotrules.stores.migrations import VERSION, can_migrate, migration
 from iotrules.stores.retention import Retention
@@ -40,10 +39,11 @@ _CHUNK = 1_000
 
 
 class SqliteStore:
-    """The port `Store`. One process at a time: a lock file beside the store holds others off."""
+    """The port `Store`. One engine at a time: by a lease of its own, unless it is given one."""
 
-    def __init__(self, path: Path, retention: Retention | None = None) -> None:
+    def __init__(self, path: Path, lease: StoreLease | None = None, *, retention: Retention | None = None) -> None:
         self._path = path
+        self._lease = lease or StoreLease(path)
         self._guard: Guard | None = None
         self._sound = True
         """Has no write failed in a way that leaves open what is on the disk?"""
@@ -54,14 +54,13 @@ class SqliteStore:
         self._tidying = Tidying(path, retention or Retention())
         self._connection: aiosqlite.Connection | None = None
         self._lock = asyncio.Lock()
-        self._lock_file: int | None = None
         self._hash = b""
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Recovered:
-        """Open or create the store. See the port; ConfigError if another engine is using it."""
+        """Open or create the store. See the port; HeldError if another engine is using it."""
         async with self._lock:
-            self._hold()
+            self._lease.claim()
             try:
                 with explained(self._path), readable(self._path):
                     await self._connect()
@@ -73,7 +72,7 @@ class SqliteStore:
                 raise
             except BaseException:
                 await self._disconnect()
-                self._let_go()
+                self._lease.release()
                 raise
 
     async def commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
@@ -97,7 +96,7 @@ class SqliteStore:
     async def close(self) -> None:
         async with self._lock:
             await self._disconnect()
-            self._let_go()
+            self._lease.release()
 
     async def _commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
         async with self._transaction() as connection:
@@ -132,6 +131,8 @@ class SqliteStore:
         """Copy what the log holds into the database; readers that are at it are not waited for."""
         async with self._lock:
             connection, guard = self._open_connection(), self._guard
+            if not await self._is_ours(connection):
+                return  # what writes next is told
             with explained(self._path):
                 if guard is not None:
                     await asyncio.to_thread(guard.settle)
@@ -152,35 +153,26 @@ class SqliteStore:
         """With the last connection SQLite writes to the database, which must be known before, or must not be."""
         connection, self._connection = self._connection, None
         guard, self._guard = self._guard, None
-        settled = guard is None or (self._sound and await asyncio.to_thread(_settled, guard))
+        ours = connection is not None and self._sound and await self._is_ours(connection)
+        settled = guard is None or (ours and await asyncio.to_thread(_settled, guard))
         if connection is not None:
             with nullcontext() if settled else closing(_reader(self._path)):
                 await connection.close()
         if guard is not None:
             guard.close()
 
-    def _let_go(self) -> None:
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
-
-    def _hold(self) -> None:
-        """Be the only engine on this store; the lock goes with the process, however it ends."""
-        if self._lock_file is not None:
-            return
+    async def _is_ours(self, connection: aiosqlite.Connection) -> bool:
+        """Is no other engine active? What stands beside the store is then its to write."""
+        if not self._lease.epoch:
+            return False
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UnavailableError(f"store {self._path}: {error.strerror}") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            raise ConfigError(
-                f"store {self._path} is in use by another engine; stop that one, or name another with --store"
-            ) from error
-        self._lock_file = handle
+            await connection.execute("BEGIN IMMEDIATE")
+            await self._lease.fence(connection)
+            await connection.execute("COMMIT")
+        except (sqlite3.Error, LostLeaseError):
+            await connection.rollback()
+            return False
+        return True
 
     async def _connect(self) -> None:
         await self._disconnect()
@@ -196,7 +188,8 @@ class SqliteStore:
         await self._connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
         if version is None:
             await self._create(self._connection)
-        else:
+        await self._lease.take(self._connection)
+        if version is not None:
             await self._migrate(self._connection, version)
 
     async def _version(self, connection: aiosqlite.Connection) -> int | None:
@@ -286,6 +279,7 @@ class SqliteStore:
             with explained(self._path):
                 try:
                     await connection.execute("BEGIN IMMEDIATE")
+                    await self._lease.fence(connection)
                     yield connection
                     await connection.execute("COMMIT")
                     self._sequence, self._hash = self._staged

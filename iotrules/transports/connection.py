@@ -65,10 +65,14 @@ class Opened(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """Why a connection ended; `final`: another client took our client id, and coming back would fight it."""
+    """Why a connection ended; `final`: another client took our client id, and coming back would fight it.
+
+    `wordless`: the broker hung up without a reason, as some do when another client takes the id.
+    """
 
     reason: str
     final: bool
+    wordless: bool
 
 
 class Token(NamedTuple):
@@ -199,7 +203,8 @@ class Connection:
 
     def _set_closed(self) -> None:
         reason = self._reason or self._last_error or "the broker closed the connection"
-        self.closed.set_result(Closed(reason, self._final))
+        wordless = not (self._reason or self._last_error or self._stopping)
+        self.closed.set_result(Closed(reason, self._final, wordless))
 
     # On the connection's own thread, where everything that paho does happens.
 

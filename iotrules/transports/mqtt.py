@@ -23,6 +23,10 @@ RETRY_FIRST = 0.2
 RETRY_LAST = 5.0
 """Seconds between attempts to connect: doubled each time from the first, to the last, with jitter."""
 
+QUARREL = 5
+"""So many connections that the broker took up with our session, and closed without a word before RETRY_LAST, with none
+between them that lasted or failed, are those of two clients with one client id, each taking it from the other."""
+
 _STOP_TIMEOUT = 3.0
 
 
@@ -48,7 +52,11 @@ class MqttTransport:
         publish_timeout: float = 10.0,
         on_status: Callable[[str], None] | None = None,
         clock: Callable[[], int] = time.time_ns,
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`permitted` is asked before each connection: another engine may have our client id by now."""
+        self._permitted = permitted
+        self._quarrel = 0
         self._settings = Settings(address, client_id, persistent, receive_maximum, connect_timeout, clock)
         self._publish_timeout = publish_timeout
         self._on_status = on_status
@@ -143,6 +151,8 @@ class MqttTransport:
             await asyncio.wait({connection.closed}, timeout=_STOP_TIMEOUT)
 
     async def _connect(self, *, subscribe_always: bool) -> None:
+        if not self._permitted():
+            raise UnavailableError("another engine may have taken over: not connecting before that is known")
         connection = Connection(self._settings, self._hand_over, self._broker_took)
         # Before it opens: a session that was present delivers at once, and is acknowledged through this.
         self._connection = connection
@@ -166,6 +176,8 @@ class MqttTransport:
     def _begin(self, opened: Opened) -> None:
         self._window = opened.window
         self._ready = True
+        if not opened.session_present:
+            self._quarrel = 0  # another client with our id would have kept it
         session = "our session was kept" if opened.session_present else "new session"
         self._say(f"connected to the broker {self._settings.address.url} ({session})")
         self._pump()
@@ -174,12 +186,16 @@ class MqttTransport:
         loop = asyncio.get_running_loop()
         while self._connection is not None:
             since = loop.time()
-            reason, final = await asyncio.shield(self._connection.closed)
+            reason, final, wordless = await asyncio.shield(self._connection.closed)
             self._drop_connection()
+            soon = loop.time() - since <= RETRY_LAST
+            self._quarrel = self._quarrel + wordless if soon else 0
+            if self._quarrel >= QUARREL:
+                reason, final = self._quarrelling(), True
             if final:
-                self._give_up(f"{reason}; this one stays away: give each its own client id")
+                self._give_up(f"{reason}; this one stays away: give each its own client id (--name)")
                 return
-            if loop.time() - since > RETRY_LAST:
+            if not soon:
                 self._attempt = 0
             await self._reconnect(reason)
 
@@ -194,6 +210,13 @@ class MqttTransport:
                 return
             except (UnavailableError, ConfigError) as error:
                 reason = str(error)
+                self._quarrel = 0  # the broker is away, rather than another client there
+
+    def _quarrelling(self) -> str:
+        return (
+            f"the broker has closed {self._quarrel} connections in a row soon after it took them up, as when another "
+            f"client uses our client id {self._settings.client_id!r}"
+        )
 
     def _drop_connection(self) -> Connection | None:
         """Forget the connection; what was under way on it waits, in its order, for the next one."""

@@ -48,6 +48,9 @@ EXPECTED = {
     "iotrules_event_to_alert_seconds": set(),
     "iotrules_queue_depth": set(),
     "iotrules_store_unavailable": set(),
+    "iotrules_active": set(),
+    "iotrules_epoch": set(),
+    "iotrules_takeovers_total": {"how"},
     "iotrules_rule_reloads_total": {"outcome"},
     "iotrules_build_info": {"version"},
 }

@@ -24,6 +24,7 @@ from iotrules.model.times import MILLISECOND, SECOND
 from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store, Tidied
 from iotrules.runtime.control import ControlServer
 from iotrules.runtime.loop import Runtime
+from iotrules.stores.lease import StoreLease
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.memory import MemoryBroker, MemoryTransport
 from tests.engine.world import START, STREAM
@@ -139,13 +140,14 @@ class WatchedHistory:
 class World:
     """Everything around an engine. `until` looks again whenever the engine has committed or the device was told."""
 
-    def __init__(self, folder: Path, rules: str) -> None:
+    def __init__(self, folder: Path, rules: str, lease: StoreLease | None = None) -> None:
         self.folder = folder
         self.rules = rules
         self.path = folder / "store.db"
         self.clock = SettableClock()
         self.broker = MemoryBroker(self.clock.now)
-        self.store = ScriptedStore(SqliteStore(self.path), self.happened)
+        self.lease = lease or StoreLease(self.path)
+        self.store = ScriptedStore(SqliteStore(self.path, self.lease), self.happened)
         self.history = WatchedHistory(SqliteHistory(history_path(self.path)), self.happened)
         self.told: list[tuple[str, Any]] = []
         """What was published to the device and about it: (topic, JSON)."""
@@ -297,6 +299,7 @@ class World:
             name=NAME,
             control=self.control,
             on_trouble=self.on_trouble,
+            lease=self.lease,
         )
 
     def _template(self) -> Path:

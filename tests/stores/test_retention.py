@@ -17,7 +17,7 @@ LATER = 400 * DAY
 
 async def _tidied(path: Path, now: int, retention: Retention | None = None) -> tuple[Counter[str], int]:
     """Tidy until nothing more is to do: how many rows of each table went, in how many slices at most `SLICE` each."""
-    store, gone, slices = SqliteStore(path, retention), Counter[str](), 0
+    store, gone, slices = SqliteStore(path, retention=retention), Counter[str](), 0
     await store.open()
     more = True
     while more:

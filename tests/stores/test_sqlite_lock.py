@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from iotrules.model.errors import ConfigError
+from iotrules.model.errors import ConfigError, HeldError
+from iotrules.stores.lease import StoreLease
+from iotrules.stores.lockfile import process_state
 from iotrules.stores.sqlite import SqliteStore
 from tests.stores.entries import filled, recovered
 
@@ -57,7 +59,9 @@ async def test_a_second_engine_is_refused(path: Path) -> None:
 
 
 async def test_an_engine_of_another_process_is_held_off(path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(ConfigError, match=r"store\.db is in use by another engine; stop that one"):
+    with pytest.raises(
+        ConfigError, match=rf"store\.db is in use by another engine: iotrules \(pid {holder.pid} on .*; stop that one"
+    ):
         await recovered(path)
     assert holder.poll() is None
 
@@ -82,3 +86,38 @@ async def test_a_child_process_does_not_keep_the_lock(path: Path) -> None:
         await store.close()
         assert (await recovered(path)).sequence == 4
         child.communicate(b"\n")
+
+
+IN_MID_COMMIT = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from iotrules.stores.sqlite import SqliteStore
+
+async def stop():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open()
+    async with store._transaction():
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+asyncio.run(stop())
+"""
+
+
+async def test_an_engine_that_was_stopped_in_mid_commit_is_ended_by_the_one_that_takes_over(path: Path) -> None:
+    await filled(path)
+    with subprocess.Popen([sys.executable, "-c", IN_MID_COMMIT, str(path)]) as process:
+        try:
+            while process_state(process.pid)[0] != "T":
+                assert process.poll() is None
+            seconds = iter(range(1000))
+            lease = StoreLease(path, now=lambda: float(next(seconds)))
+            for _ in range(5):
+                with pytest.raises(HeldError):
+                    lease.claim()
+            store = SqliteStore(path, lease)
+            assert (await store.open()).sequence == 4
+            assert process.wait(10) == -signal.SIGKILL
+            await store.close()
+        finally:
+            process.kill()
+    assert (await recovered(path)).sequence == 4

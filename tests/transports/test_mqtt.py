@@ -102,6 +102,60 @@ async def test_a_client_whose_id_was_taken_stays_away_and_says_so() -> None:
         await client.stop()
 
 
+class Statuses:
+    """What clients say, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, status: str) -> None:
+        self.said.append(status)
+        self._changed.set()
+
+    async def until(self, words: str) -> str:
+        """Wait until these are said; the whole of it."""
+        async with asyncio.timeout(60):
+            while not (found := [status for status in self.said if words in status]):
+                self._changed.clear()
+                await self._changed.wait()
+        return found[0]
+
+
+async def test_of_two_clients_with_one_id_one_gives_up_though_the_broker_says_nothing() -> None:
+    """This mosquitto closes the older connection without a reason, so that each comes back and takes the id again."""
+    statuses = Statuses()
+    with running_mosquitto() as broker:
+        address = BrokerAddress.parse(broker.url)
+        clients = [MqttTransport(address, client_id="x", on_status=statuses) for _ in range(2)]
+        for client in clients:
+            await client.start(["t"], Inbox(client))
+        said = await statuses.until("another client uses our client id 'x'")
+        assert "give each its own client id (--name)" in said
+        assert sorted(client.failure or "" for client in clients) == ["", said]
+        (left,) = [client for client in clients if client.failure is None]
+        await asyncio.wait_for(publish_until_taken(left, "t", b""), PATIENCE)
+        for client in clients:
+            await client.stop()
+
+
+async def test_a_client_that_may_not_connect_does_not() -> None:
+    """Another engine may have its id by now."""
+    statuses, allowed = Statuses(), [True]
+    with running_mosquitto() as broker:
+        address = BrokerAddress.parse(broker.url)
+        client = MqttTransport(address, client_id="x", on_status=statuses, permitted=lambda: allowed[0])
+        await client.start(["t"], Inbox(client))
+        allowed[0] = False
+        broker.stop()
+        broker.start()
+        await statuses.until("another engine may have taken over: not connecting")
+        assert client.generation == 1
+        allowed[0] = True
+        await asyncio.wait_for(publish_until_taken(client, "t", b""), PATIENCE)
+        await client.stop()
+
+
 @pytest.fixture
 def passwords(tmp_path: Path) -> Path:
     mosquitto_program()
