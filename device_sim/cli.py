@@ -75,6 +75,7 @@ _OPTIONS = (
     click.option("--wait", type=DurationOption(), default="10s", show_default=True, help="For a broker that is away."),
     click.option("--labels", type=_FILE, metavar="FILE", help="Append the faults that begin, as JSON lines."),
     click.option("--journal", type=_FILE, metavar="FILE", help="Append what was published and executed."),
+    click.option("--memory", type=_FILE, metavar="FILE", help="Where devices remember commands across restarts."),
     click.option("--quiet", is_flag=True, help="Show nothing but errors."),
     click.option("--json", "as_json", is_flag=True, help="End with a summary as JSON, and nothing else."),
 )
@@ -99,6 +100,7 @@ def run_command(
     wait: float,
     labels: Path | None,
     journal: Path | None,
+    memory: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -115,6 +117,7 @@ def run_command(
             wait=wait,
             labels=labels,
             journal=journal,
+            memory=memory,
         )
         if not quiet and not as_json:
             click.echo(f"{_what(setup)} to {broker.url}; Ctrl-C ends it")
@@ -174,7 +177,10 @@ async def _until_signal(setup: Setup, broker: BrokerAddress, watcher: Watcher) -
     patience = min(max(setup.wait, 1.0), 10.0)
 
     def connect(*, persistent: bool) -> Transport:
-        return MqttTransport(broker, client_id=client_id, persistent=persistent, connect_timeout=patience)
+        # A command that was retained is an old one: nobody knows how old.
+        return MqttTransport(
+            broker, client_id=client_id, persistent=persistent, connect_timeout=patience, retained=False
+        )
 
     return await simulate(setup, connect, stop, watcher)
 

@@ -1,7 +1,8 @@
 """What a device does when it is told to: the state machine of commands, pure.
 
 House rules: an id is executed once, ever; a repeat gets the same answer again; nothing is done after it has
-expired; what is locked out is released at the machine.
+expired; what is locked out is released at the machine. An id is forgotten only where that lets nothing be done twice:
+once it has expired, or if it never does, as the oldest of such. With no room for one more, nothing is done.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from iotrules.model.errors import MessageError
 
 REMEMBERED = 1000
-"""How many ids a device remembers; the oldest are forgotten first."""
+"""How many ids a device remembers."""
 
 
 class RunState(Enum):
@@ -47,6 +48,8 @@ class Memory:
     """The answers that a device gave, by command id, oldest first; bounded."""
 
     answers: OrderedDict[str, Answer] = field(default_factory=OrderedDict)
+    expiries: dict[str, int] = field(default_factory=dict)
+    """ms since the Unix epoch, of those that expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,23 @@ def obey(memory: Memory, state: RunState, message: CommandMessage, now_ms: int, 
     before = memory.answers.get(message.id)
     if before is not None:
         return Outcome(before, state, repeated=True)
-    outcome = _decide(state, message, now_ms, jammed)
-    _remember(memory, message.id, outcome.answer)
+    if message.expires is not None and message.expires <= now_ms:
+        return _rejected(state, "expired")  # as it will be ever after, so it need not be remembered
+    if not _make_room(memory, now_ms):
+        return _rejected(state, "too many commands that have not expired")
+    outcome = _decide(state, message, jammed)
+    remember(memory, message.id, outcome.answer, message.expires)
     return outcome
 
 
-def _decide(state: RunState, message: CommandMessage, now_ms: int, jammed: bool) -> Outcome:
-    if message.expires is not None and message.expires <= now_ms:
-        return _rejected(state, "expired")
+def remember(memory: Memory, id: str, answer: Answer, expires: int | None) -> None:
+    """This was the answer to the command, which expires then (ms)."""
+    memory.answers[id] = answer
+    if expires is not None:
+        memory.expiries[id] = expires
+
+
+def _decide(state: RunState, message: CommandMessage, jammed: bool) -> Outcome:
     if message.command not in COMMANDS:
         return _rejected(state, f"unknown command: expected one of {', '.join(COMMANDS)}")
     if (message.command, state) not in _TABLE:
@@ -112,7 +124,14 @@ def _rejected(state: RunState, detail: str) -> Outcome:
     return Outcome(Answer("rejected", detail), state)
 
 
-def _remember(memory: Memory, id: str, answer: Answer) -> None:
-    memory.answers[id] = answer
-    if len(memory.answers) > REMEMBERED:
-        memory.answers.popitem(last=False)
+def _make_room(memory: Memory, now_ms: int) -> bool:
+    """Have room for one more id, or say that there is none."""
+    if len(memory.answers) < REMEMBERED:
+        return True
+    gone = [id for id, expires in memory.expiries.items() if expires <= now_ms]
+    if not gone:
+        gone = [id for id in memory.answers if id not in memory.expiries][:1]
+    for id in gone:
+        del memory.answers[id]
+        memory.expiries.pop(id, None)
+    return bool(gone)

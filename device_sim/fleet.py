@@ -41,6 +41,7 @@ from device_sim.documents import (
 )
 from device_sim.faults import Cause, Fault, Label
 from device_sim.machine import Machine
+from device_sim.memory import Known
 from iotrules.model.errors import MessageError
 from iotrules.model.times import SECOND
 
@@ -74,6 +75,8 @@ class Happened:
     publications: list[Publication] = field(default_factory=list)
     executed: list[Executed] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    known: list[Known] = field(default_factory=list)
+    """Commands that devices have to remember from now on."""
 
 
 def build_fleet(document: FleetDocument, start: int, seed: int | None = None) -> Fleet:
@@ -158,6 +161,9 @@ def _carry_out(fleet: Fleet, device: Device, payload: bytes, at: int, happened: 
         return
     outcome, answers = answer_command(device, message, at)
     happened.publications += answers
+    if not outcome.repeated and message.id in device.memory.answers:
+        known = Known(device.plan.id, message.id, outcome.answer.status, outcome.answer.detail, message.expires)
+        happened.known.append(known)
     happened.counts["duplicate" if outcome.repeated else outcome.answer.status] += 1
     if outcome.answer.status == "succeeded" and not outcome.repeated:
         ts = (fleet.start + at) // 1_000_000

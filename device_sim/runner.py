@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from device_sim.device import Publication
 from device_sim.documents import FleetDocument
 from device_sim.fleet import Fleet, Happened, advance, begun, build_fleet, deliver, next_due, skip
+from device_sim.memory import Known, MemoryFile, known_line, recall
 from device_sim.outbox import Outbox
 from device_sim.records import Lines, append_lines, executed_line, label_line, published_line
 from device_sim.sources import BadRow, open_host, read_file, read_host, replay_message, replay_topic
@@ -53,6 +54,8 @@ class Setup:
     wait: float = 10.0
     labels: Path | None = None
     journal: Path | None = None
+    memory: Path | None = None
+    """Where devices remember the commands that they were given, for the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class _Run:
     outbox: Outbox
     journal: Lines
     labels: Lines
+    memory: Lines
     counts: Counter[str]
     watcher: Watcher
     received: asyncio.Queue[Received]
@@ -104,15 +108,20 @@ async def simulate(
     """
     received: asyncio.Queue[Received] = asyncio.Queue()
     counts: Counter[str] = Counter()
-    with append_lines(setup.journal) as journal, append_lines(setup.labels) as labels:
+    known = MemoryFile(setup.memory).read(now() // MILLISECOND)
+    with (
+        append_lines(setup.journal) as journal,
+        append_lines(setup.labels) as labels,
+        append_lines(setup.memory) as memory,
+    ):
         transport = await _connect(connect, command_filters(setup.fleet), received.put_nowait, setup.wait, stop)
         if transport is None:
             return counts
         try:
             async with asyncio.TaskGroup() as tasks:
                 outbox = Outbox(tasks, transport, counts, lambda done: _journal(journal, done))
-                run = _Run(setup, transport, outbox, journal, labels, counts, watcher, received, now)
-                await _run(run, tasks, stop)
+                run = _Run(setup, transport, outbox, journal, labels, memory, counts, watcher, received, now)
+                await _run(run, known, tasks, stop)
         except ExceptionGroup as group:
             raise _first(group) from group
         finally:
@@ -174,11 +183,12 @@ async def _forget_session(connect: Connect) -> None:
     await transport.stop()
 
 
-async def _run(run: _Run, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+async def _run(run: _Run, known: Sequence[Known], tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
     """Start every loop that the setup asks for, wait for the end, and let what is on its way arrive."""
     setup = run.setup
     if setup.fleet is not None:
         fleet = build_fleet(setup.fleet, run.now(), setup.seed)
+        recall({device.plan.id: device.memory for device in fleet.devices}, known)
         _start(run, tasks, _report(run, fleet), _obey(run, fleet))
         if setup.host:
             _start(run, tasks, _measure_host(run))
@@ -231,6 +241,8 @@ async def _obey(run: _Run, fleet: Fleet) -> None:
 
 
 def _pass_on(run: _Run, happened: Happened) -> None:
+    for known in happened.known:
+        run.memory.write(known_line(known))
     for executed in happened.executed:
         run.journal.write(executed_line(executed))
     for publication in happened.publications:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from iotrules.model.decisions import ActiveAlert, Decision, Effect, Reading
-from iotrules.model.inputs import Arrival, FunctionUsage, Input
+from iotrules.model.inputs import Arrival, FunctionUsage, Input, Letter
 from iotrules.model.rules import RuleSet
 
 
@@ -192,6 +192,34 @@ class Alone:
 
     async def confirm(self) -> None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which dead letters: those numbered so, or (None) any; of this reason and topic, where "" is any.
+
+    In `topic` a `*` is any text. Only numbers above `after` and up to `upto` count; None: up to the newest.
+    """
+
+    numbers: tuple[int, ...] | None = None
+    reason: str = ""
+    topic: str = ""
+    since: int = 0
+    """Received at or after this instant, ns."""
+    after: int = 0
+    upto: int | None = None
+
+
+class Letters(Protocol):
+    """Dead letters as they are kept, read while the engine runs."""
+
+    async def choose(self, chosen: Chosen, most: int, most_bytes: int) -> Sequence[Letter]:
+        """At most so many, and so many bytes, but one if there is one; by number. UnavailableError, StateError."""
+        ...
+
+    async def newest(self) -> int:
+        """The highest number in use; 0 if there is none."""
+        ...
 
 
 class History(Protocol):

@@ -11,6 +11,7 @@ import click
 
 from iotrules.cli.failures import reported
 from iotrules.transports.broker import LocalBroker
+from iotrules.transports.durable_broker import durable_configuration
 
 
 @click.command("broker", short_help="run a broker")
@@ -29,8 +30,16 @@ from iotrules.transports.broker import LocalBroker
     show_default=True,
     help="Where it keeps its files.",
 )
-def command(port: int, kind: Literal["auto", "mosquitto", "iotcore"], directory: Path) -> None:
+@click.option(
+    "--mosquitto-conf",
+    is_flag=True,
+    help="Print a mosquitto.conf for a plant instead: a kill costs it no more than what it acknowledged last.",
+)
+def command(port: int, kind: Literal["auto", "mosquitto", "iotcore"], directory: Path, mosquitto_conf: bool) -> None:
     """Run an MQTT broker on 127.0.0.1, without a password, until it is told to stop; it is restarted if it dies."""
+    if mosquitto_conf:
+        click.echo(durable_configuration(directory.resolve(), port), nl=False)
+        return
     with reported():
         asyncio.run(_run(LocalBroker(kind, port, directory=directory, on_status=click.echo)))
 

@@ -32,6 +32,7 @@ from iotrules.runtime.metrics import EngineMetrics
 from iotrules.runtime.reloading import Outcome, Reloading, beside
 from iotrules.runtime.standby import wait_for_turn
 from iotrules.stores.lease import StoreLease
+from iotrules.stores.letters import StoredLetters
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.address import BrokerAddress
 from iotrules.transports.mqtt import MqttTransport
@@ -180,6 +181,7 @@ async def _lead(
         control=ControlServer(control_path(options.store)),
         on_trouble=metrics.store_trouble,
         lease=lease,
+        letters=StoredLetters(options.store),
     )
     loop = asyncio.get_running_loop()
     lease.when_lost(lambda lost: _call(loop, runtime.fail, lost))

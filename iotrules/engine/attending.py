@@ -9,6 +9,7 @@ from iotrules.engine.moment import Moment
 from iotrules.engine.own_alerts import end_own, raise_own
 from iotrules.engine.plan import Plan
 from iotrules.engine.state import State
+from iotrules.engine.stream_alerts import end_of_streams
 from iotrules.model.decisions import Fault
 from iotrules.model.rules import failed_name, overflow_name
 from iotrules.model.times import MINUTE, duration_words
@@ -49,7 +50,10 @@ def schedule_failed(state: State) -> None:
 def end_changed(before: Plan, moment: Moment) -> None:
     """What was said of a rule that has changed, or is gone, is over."""
     state, after = moment.state, moment.state.plan.set.rules
+    end_of_streams(moment)
     for name, found in sorted(state.own.items()):
+        if found.stream:
+            continue
         old, new = before.set.rules.get(found.rule), after.get(found.rule)
         if new is None or old is None or old.meaning != new.meaning:
             why = "the rule was removed" if new is None else "the rule was changed"

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
-from iotrules.engine import clocks, commands, held, notices, own_alerts
+from iotrules.engine import accounting, clocks, commands, held, notices, own_alerts
 from iotrules.engine.amending import amend, forget
 from iotrules.engine.attending import attend, wake_failed
 from iotrules.engine.bounds import Bounds
 from iotrules.engine.downtime import take_stop
+from iotrules.engine.gaps import wake_gap
 from iotrules.engine.groups import apart, vote
-from iotrules.engine.inspect import Standing, keys_of, standings
+from iotrules.engine.inspect import Gap, Standing, gaps, keys_of, standings
 from iotrules.engine.intake import let_leave, take_arrival
+from iotrules.engine.letters import take_discard, take_replay
 from iotrules.engine.looks import impatient, settle, tell_freed, unknowns, wake
 from iotrules.engine.moment import Moment
 from iotrules.engine.operators import take_operator
@@ -26,12 +28,26 @@ from iotrules.engine.reload import reload, schedule_all
 from iotrules.engine.rereading import pass_time, reread
 from iotrules.engine.sequence_alerts import take_reading, tell_freed_sequence, wake_sequence
 from iotrules.engine.sequence_why import explain_sequence
+from iotrules.engine.shedding import take_shed
 from iotrules.engine.state import Remembered, State
+from iotrules.engine.stream_alerts import wake_quiet
 from iotrules.engine.why import explain
 from iotrules.language import load_files
 from iotrules.model.decisions import ActiveAlert, Decision, Key
 from iotrules.model.explanation import Explanation, SeenMessage
-from iotrules.model.inputs import Arrival, Input, Messages, Operator, Receipt, Reload, Started, Tick
+from iotrules.model.inputs import (
+    Arrival,
+    Discard,
+    Input,
+    Messages,
+    Operator,
+    Receipt,
+    Reload,
+    Replay,
+    Shed,
+    Started,
+    Tick,
+)
 from iotrules.model.rules import RuleSet, Severity
 
 BOUNDS = Bounds()
@@ -113,6 +129,10 @@ class Engine:
         """What is remembered of every rule and key, for comparing."""
         return standings(self._state)
 
+    def gaps(self) -> list[Gap]:
+        """What never came of each device that counts its messages, most first."""
+        return gaps(self._state)
+
     def look_again(self, rules: Iterable[str], now: int, sequence: int) -> Decision:
         """Of a copy, what these rules decide on each key's newest values; the running engine never does this."""
         decision = Decision()
@@ -141,6 +161,14 @@ class Engine:
                 take_receipt(self._state, value, now, decision)
             case Operator():
                 take_operator(self._state, value, now, decision)
+            case Replay():
+                take_replay(value, moment)
+                amend(moment)
+                self._tell_freed(moment, passed=True)
+            case Discard():
+                take_discard(value, moment)
+            case Shed():
+                take_shed(value, moment)
             case Reload():
                 self._state.keep_all()
                 reload(value, moment)
@@ -148,6 +176,7 @@ class Engine:
             case _:
                 assert_never(value)
         attend(moment)
+        accounting.check(decision)
         decision.changed = not isinstance(value, Tick) or self._state.changes > changes
         return decision
 
@@ -219,6 +248,10 @@ class Engine:
             match name:
                 case ("command", command):
                     commands.overdue(self._state, command, moment.now, moment.decision)
+                case ("gap", *source):
+                    wake_gap(tuple(source), moment)
+                case ("quiet", alert):
+                    wake_quiet(alert, moment)
                 case ("failed", rule):
                     wake_failed(rule, moment)
                 case ("sequence", rule, key):

@@ -28,6 +28,7 @@ def make_room(state: State, stream: str, decision: Decision) -> None:
         users = Counter(name for source in known.values() for name in _names(state, source))
         for source in sorted(known.values(), key=lambda one: (one.wall, one.name)):
             if wanted and not _is_busy(state, source, users):
+                abandon(source, decision)
                 _forget(state, source, users)
                 wanted -= 1
                 decision.count("keys_evicted", stream)
@@ -35,6 +36,13 @@ def make_room(state: State, stream: str, decision: Decision) -> None:
         state.full[stream] = state.active.ended
         decision.count("keys_refused", stream)
         raise MessageError("too many keys", f"{len(known)} keys of {stream} are known, and all have an active alert")
+
+
+def abandon(source: Source, decision: Decision) -> None:
+    """Count the samples that wait for older ones at a source that goes: nobody will decide on them."""
+    if source.held:
+        decision.count("waiting", source.name[0], by=-len(source.held))
+        decision.count("abandoned", source.name[0], by=len(source.held))
 
 
 def _sequences(state: State, source: Source, users: Counter[TrackName]) -> list[tuple[str, Key]]:

@@ -199,3 +199,24 @@ def standings(state: State) -> list[Standing]:
         for (rule, key), one in known.items()
     ]
     return sorted(found, key=lambda one: (one.rule, one.key.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Of one device: how many messages never came, when that was last found (ns, 0: never), how many may still come."""
+
+    stream: str
+    key: Key
+    missing: int
+    found: int
+    awaited: int
+
+
+def gaps(state: State) -> list[Gap]:
+    """Of all devices whose count lacks something, most first."""
+    found = [
+        Gap(source.name[0], source.key, source.missing, source.missed, sum(h.last - h.first + 1 for h in source.holes))
+        for source in state.sources.values()
+        if source.missing or source.holes
+    ]
+    return sorted(found, key=lambda gap: (-gap.missing, gap.stream, gap.key.text))

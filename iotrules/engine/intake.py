@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from iotrules.engine import amending, clocks, commands, lateness
+from iotrules.engine import amending, clocks, commands, gaps, lateness
 from iotrules.engine.decode import MAX_PAYLOAD, decode_object, digest_of, identity, read_fields, read_time
 from iotrules.engine.decoder import decode_whole
 from iotrules.engine.evictions import make_room
@@ -110,12 +110,14 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
         let_leave(source, plan, moment)
     moment.state.touched.freeze(source)
     if not _is_new(source, parsed, arrival, moment):
+        gaps.fill(source, parsed.identity, moment.state)
         return
     moment.state.mark(("seen", source.name))
     if parsed.ahead:
         clocks.note_ahead(source, parsed.ahead, moment)
     elif parsed.time is not None:
         clocks.note_believed(source, "its clock is believed again", moment)
+    gaps.follow(source, parsed.identity, moment)
     at = _remember(source, parsed, arrival, moment.now)
     for field, fault in parsed.faults:
         decision.count("bad_values", f"{stream.name}.{field}: {fault}")
@@ -124,8 +126,10 @@ def _take(source: Source, plan: StreamPlan, parsed: Parsed, arrival: Arrival, mo
         _apply(source, plan, sample, moment)
         return
     early = lateness.wait(source, sample)
+    decision.count("waiting", stream.name)
     if early is not None:
         decision.count("released_early", stream.name)
+        decision.count("waiting", stream.name, by=-1)
         _apply(source, plan, early, moment)
     let_leave(source, plan, moment)
     keep_pace(source, plan, moment)
@@ -148,6 +152,7 @@ def let_leave(source: Source, plan: StreamPlan, moment: Moment) -> None:
     moment.state.touched.freeze(source)
     for sample in lateness.leaving(source, before):
         moment.state.mark(("seen", source.name))
+        moment.decision.count("waiting", plan.stream.name, by=-1)
         _apply(source, plan, sample, moment)
     moment.state.leaves(source, lateness.next_leaves(source, late))
 

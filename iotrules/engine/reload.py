@@ -8,6 +8,8 @@ from iotrules.engine.amending import forget
 from iotrules.engine.attending import end_changed, schedule_failed
 from iotrules.engine.clocks import note_believed
 from iotrules.engine.decode import digest_of
+from iotrules.engine.evictions import abandon
+from iotrules.engine.gaps import schedule_gaps
 from iotrules.engine.intake import keep_pace, let_leave
 from iotrules.engine.lateness import decided_before, next_leaves
 from iotrules.engine.looks import rest
@@ -16,6 +18,7 @@ from iotrules.engine.plan import Plan
 from iotrules.engine.registry import newly_expected
 from iotrules.engine.sequence_alerts import schedule_sequences, withdraw_sequence
 from iotrules.engine.state import State
+from iotrules.engine.stream_alerts import schedule_quiet
 from iotrules.engine.ties import streams_under
 from iotrules.engine.tracks import Track
 from iotrules.language.meaning import apart_from_keys
@@ -82,6 +85,8 @@ def schedule_all(state: State) -> None:
         state.leaves(source, next_leaves(source, state.plan.streams[source.name[0]].stream.late))
     schedule_sequences(state)
     schedule_failed(state)
+    schedule_gaps(state)
+    schedule_quiet(state)
 
 
 def _rebuild_sources(before: dict[str, Stream], moment: Moment) -> None:
@@ -99,6 +104,7 @@ def _rebuild_sources(before: dict[str, Stream], moment: Moment) -> None:
             again.passed = decided_before(again, before[name[0]].late, moment.now)
         else:
             note_believed(source, "the stream was changed or removed", moment)
+            abandon(source, moment.decision)
 
 
 def _rebuild_tracks(state: State, before: Plan, now: int) -> None:

@@ -63,6 +63,18 @@ class SourceState(msgspec.Struct, array_like=True):
     passed: int = NOTHING_PASSED
     ahead: int = 0
     skews: int = 0
+    holes: list[Hole] = []
+    missing: int = 0
+    missed: int = 0
+    shed: bool = False
+
+
+class Hole(msgspec.Struct, array_like=True, frozen=True):
+    """Numbers `first` to `last` of the count have not come; they are waited for until our clock shows `due`."""
+
+    first: int
+    last: int
+    due: int
 
 
 class Held(msgspec.Struct, array_like=True, frozen=True):
@@ -82,8 +94,9 @@ class Source:
     """One topic. `watermark` is the event time of its newest message, `wall` our clock when that came (both ns)."""
 
     __slots__ = (
-        "ahead", "before", "came", "dirty", "head", "held", "key", "labels", "last", "name", "origin", "passed",
-        "recent", "skews", "take", "top", "tracks", "untyped_origin", "wall", "watermark",
+        "ahead", "before", "came", "dirty", "head", "held", "holes", "key", "labels", "last", "missed", "missing",
+        "name", "origin", "passed", "recent", "shed", "skews", "take", "top", "tracks", "untyped_origin", "wall",
+        "watermark",
     )  # fmt: skip
 
     def __init__(self, name: SourceName, labels: Mapping[str, str], values_of: Callable[[Any], dict[str, Any]]) -> None:
@@ -117,13 +130,21 @@ class Source:
         """How far ahead of ours its clock was found, ns; 0 while it is believed."""
         self.skews = 0
         """The newest episode of that."""
+        self.holes: list[Hole] = []
+        """What its count lacks and may still come, in the order in which that was seen."""
+        self.missing = 0
+        """How many messages never came, and `missed`: when that was last found (our clock, ns)."""
+        self.missed = 0
+        self.shed = False
+        """Were messages shed since the newest one? Then a hole in its count is no wonder."""
 
     def state(self, digest: Callable[[int, bytes], int]) -> SourceState:
         self.settle_last(digest)
         before = None if self.before is None else (list(self.before[0]), self.before[1], _packed(self.before[2]))
         return SourceState(
             self.watermark, self.wall, dict(self.recent), list(self.head), self.top, _packed(self.came), before,
-            list(self.held), self.passed, self.ahead, self.skews,
+            list(self.held), self.passed, self.ahead, self.skews, list(self.holes), self.missing, self.missed,
+            self.shed,
         )  # fmt: skip
 
     def restore(self, state: SourceState) -> None:
@@ -131,6 +152,7 @@ class Source:
         self.head, self.top, self.came = tuple(state.head), state.top, int.from_bytes(state.came, "big")
         self.held, self.passed = list(state.held), state.passed
         self.ahead, self.skews = state.ahead, state.skews
+        self.holes, self.missing, self.missed, self.shed = list(state.holes), state.missing, state.missed, state.shed
         if state.before is not None:
             head, top, came = state.before
             self.before = (tuple(head), top, int.from_bytes(came, "big"))

@@ -220,7 +220,10 @@ class State:
 
     def leaves(self, source: Source, wall: int | None) -> None:
         """Have the engine woken for the samples of a source that wait; None: there is none."""
-        self.waiting.set((source.name[0], *source.name[1]), wall)
+        self.waiting.set(self._captured(source), wall)
+
+    def _captured(self, source: Source) -> tuple[str, ...]:
+        return source.name[0], *source.name[1]
 
     def wake_track(self, track: Track, wall: int | None) -> None:
         """Have the engine woken for this track when our clock shows `wall`; None: not at all."""
@@ -293,6 +296,7 @@ class State:
         self.leaves(source, None)
         if self.amends.pop(source.name, None) is not None:
             self.mark(("amend", source.name))
+        self.timers.set(("gap", *self._captured(source)), None)
         del self.sources[source.name], self.sources_of[stream.name][source.name]
         self.let_go(source)
 

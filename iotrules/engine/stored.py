@@ -1,8 +1,16 @@
-"""What is stored of alerts about rules themselves, and of alerts whose keys are forgotten."""
+"""What is stored of alerts about rules and streams themselves, and of alerts whose keys are forgotten."""
 
 from __future__ import annotations
 
 import msgspec
+
+
+class Trouble(msgspec.Struct, array_like=True):
+    """How many messages it happened to in an episode: in all, of the devices that are named, and of all others."""
+
+    total: int = 0
+    named: dict[str, int] = {}
+    others: int = 0
 
 
 class OwnAlert(msgspec.Struct, array_like=True):
@@ -14,6 +22,9 @@ class OwnAlert(msgspec.Struct, array_like=True):
     summary: str = ""
     last: int = 0
     rule: str = ""
+    stream: str = ""
+    """Of an alert about a stream, and then what it is about."""
+    trouble: Trouble | None = None
 
 
 class Floor(msgspec.Struct, array_like=True):

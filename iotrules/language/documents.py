@@ -30,6 +30,12 @@ class FieldDocument(_Document):
     coerce: Literal["number"] | None = None
 
 
+class LimitDocument(_Document):
+    rate: str
+    burst: int | None = None
+    beyond: Literal["drop", "keep_newest"] | None = None
+
+
 class StreamDocument(_Document):
     later = frozenset({"transport"})
     topic: str
@@ -42,6 +48,8 @@ class StreamDocument(_Document):
     max_samples: int | None = None
     max_gap: str | float | None = None
     every: str | float | None = None
+    limit: LimitDocument | None = None
+    gaps: Literal["alert", "ignore"] | None = None
 
 
 class ZoneDocument(_Document):

@@ -18,6 +18,7 @@ from iotrules.language.documents import (
     GuardDocument,
     InhibitDocument,
     LevelDocument,
+    LimitDocument,
     OpeningDocument,
     ParameterDocument,
     PublishDocument,
@@ -30,6 +31,7 @@ from iotrules.language.documents import (
 )
 from iotrules.language.guard_schema import DOWNTIME, FLAPPING, GUARDS, INHIBIT, OPENING
 from iotrules.language.joins import MAX_JOINED
+from iotrules.language.limits import LIMIT, LIMIT_KEYS
 from iotrules.language.member_schema import ACROSS_KEYS, OVER_SEVERAL
 from iotrules.language.pace_schema import ON_LATE, OTHER_STREAM_KEYS, pace_keys
 from iotrules.language.schema_parts import DURATION as _DURATION
@@ -129,6 +131,7 @@ _STREAM: Schema = {
         _LONGER_THAN_NOTHING,
     ),
     **OTHER_STREAM_KEYS,
+    **LIMIT_KEYS,
     **pace_keys(_LONGER_THAN_NOTHING),
     "fields": _named(
         "The values that rules read, by name.",
@@ -380,6 +383,7 @@ _CONDITION: Schema = {
 KEYS: dict[type[BaseModel], Schema] = {
     TimeDocument: _TIME,
     FieldDocument: _FIELD,
+    LimitDocument: LIMIT,
     StreamDocument: _STREAM,
     ZoneDocument: _ZONE,
     CommandsDocument: _COMMANDS,

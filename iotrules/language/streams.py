@@ -7,6 +7,7 @@ from itertools import combinations
 
 from iotrules.language import units
 from iotrules.language.documents import CommandsDocument, FieldDocument, StreamDocument, TimeDocument
+from iotrules.language.limits import read_limit
 from iotrules.language.pace import read_pace
 from iotrules.language.parts import Part
 from iotrules.language.topics import overlap, topic_pattern
@@ -43,6 +44,8 @@ def build_stream(part: Part) -> Stream | None:
         max_samples=_max_samples(part, document.max_samples),
         max_gap=pace.max_gap,
         every=pace.every,
+        limit=read_limit(part, document.limit),
+        gaps=document.gaps != "ignore",
     )
     return stream if len(part.problems) == before else None
 

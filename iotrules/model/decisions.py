@@ -251,6 +251,8 @@ class DeadLetter:
     received: int
     reason: str
     detail: str
+    replayed: int = 0
+    """Its number, if it was among the dead letters before, and was taken in once more in vain."""
 
 
 class Fault(NamedTuple):
@@ -275,6 +277,8 @@ class Decision:
     devices: list[DeviceState] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list, compare=False)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    letters_gone: list[int] = field(default_factory=list)
+    """Numbers of dead letters that are none any more: taken in after all, or thrown away."""
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     """(counter, label) → how many: received, applied, duplicate, late, bad values, unknown, rule errors …"""
     changed: bool = False

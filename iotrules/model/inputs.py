@@ -76,6 +76,36 @@ class Operator(msgspec.Struct, frozen=True, tag="o", array_like=True):
     why: str = ""
 
 
+class Letter(msgspec.Struct, frozen=True, array_like=True):
+    """A message that was put into the dead letters, under the number that it has there."""
+
+    number: int
+    topic: str
+    payload: bytes
+
+
+class Replay(msgspec.Struct, frozen=True, tag="replay", array_like=True):
+    """Dead letters that a person has taken in once more, as if they came now."""
+
+    letters: tuple[Letter, ...]
+    who: str
+    why: str = ""
+
+
+class Discard(msgspec.Struct, frozen=True, tag="discard", array_like=True):
+    """Dead letters, by their numbers, that a person throws away."""
+
+    numbers: tuple[int, ...]
+    who: str
+    why: str = ""
+
+
+class Shed(msgspec.Struct, frozen=True, tag="shed", array_like=True):
+    """How many messages of each topic were not taken in, by the `limit` of their stream."""
+
+    counts: tuple[tuple[str, int], ...]
+
+
 class FunctionUsage(msgspec.Struct, frozen=True, array_like=True):
     """What one invocation cost: milliseconds, MB and the end of its log."""
 
@@ -89,10 +119,10 @@ class FunctionUsage(msgspec.Struct, frozen=True, array_like=True):
     log_tail: str = ""
 
 
-Input: TypeAlias = Messages | Tick | Started | Reload | Receipt | Operator
+Input: TypeAlias = Messages | Tick | Started | Reload | Receipt | Operator | Replay | Discard | Shed
 
 _decoder: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(
-    Messages | Tick | Started | Reload | Receipt | Operator
+    Messages | Tick | Started | Reload | Receipt | Operator | Replay | Discard | Shed
 )
 _encoder = msgspec.msgpack.Encoder()
 

@@ -71,6 +71,16 @@ class EventTime:
     """Is what comes later than `late` put in its place, and the past decided again? Else it is dropped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many messages of each topic of a stream are taken in: `rate` a second, and `burst` at once."""
+
+    rate: float
+    burst: int
+    keep_newest: bool = False
+    """Of what is beyond it, does the newest wait for its turn, instead of being dropped like the others?"""
+
+
 FRESH_INTERVALS = 3
 
 
@@ -95,6 +105,9 @@ class Stream:
     """A silence longer than this many ns breaks a hold and makes values stale; None: three reporting intervals."""
     every: int | None = None
     """How often, in ns, conditions are looked at as time passes; None: as their windows ask for."""
+    limit: Limit | None = None
+    gaps: bool = True
+    """Is a number missing in a device's count a message that never came?"""
 
     @property
     def late(self) -> int:
@@ -374,6 +387,11 @@ def overflow_name(rule: str) -> str:
 def is_about_rule(alert: str) -> bool:
     """Is it an alert that the engine raises about a rule, or its commands? No rule of a file has such a name."""
     return "/" in alert
+
+
+def about_stream(stream: str, what: str) -> str:
+    """An alert about a stream as a whole: what is missing of it, or was shed."""
+    return f"{stream}/{what}"
 
 
 def clock_name(stream: str) -> str:

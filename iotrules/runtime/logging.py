@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from iotrules.model.decisions import ActiveAlert
+from iotrules.model.inputs import Discard, Replay
 from iotrules.ports import Entry
 
 log = structlog.get_logger()
@@ -46,3 +47,26 @@ class LogObserver:
                     log.warning("effect", id=settled.effect, state=settled.state, detail=settled.detail)
             for letter in entry.decision.dead_letters:
                 log.warning("dead letter", topic=letter.topic, reason=letter.reason, detail=letter.detail)
+            _tell_of_letters(entry)
+            _tell_of_unaccounted(entry)
+
+
+def _tell_of_letters(entry: Entry) -> None:
+    """Who did what to dead letters: the one lasting record of those that are gone."""
+    match entry.value:
+        case Replay(letters, who, why):
+            stay = len(entry.decision.dead_letters)
+            numbers = entry.decision.letters_gone
+            log.info("dead letters replayed", by=who, why=why, asked=len(letters), stay=stay, gone=numbers)
+        case Discard(numbers, who, why):
+            log.info("dead letters dropped", by=who, why=why, gone=list(numbers))
+        case _:
+            pass
+
+
+def _tell_of_unaccounted(entry: Entry) -> None:
+    for (counter, label), count in entry.decision.counts.items():
+        if counter == "unaccounted":
+            log.error(
+                "messages are not accounted for: a fault of the engine", sequence=entry.sequence, **{label: count}
+            )

@@ -32,6 +32,7 @@ from iotrules.ports import (
     History,
     Lease,
     LedgerRow,
+    Letters,
     Observer,
     Recovered,
     Store,
@@ -42,6 +43,7 @@ from iotrules.runtime.control import ControlServer, operator_requests
 from iotrules.runtime.delivery import Deliverer
 from iotrules.runtime.housekeeping import Housekeeping
 from iotrules.runtime.inbox import Inbox, Work
+from iotrules.runtime.letters import letter_requests
 from iotrules.runtime.trouble import StoreTrouble
 
 log = structlog.get_logger()
@@ -74,11 +76,13 @@ class Runtime:
         control: ControlServer | None = None,
         on_trouble: Callable[[bool], None] = lambda _: None,
         lease: Lease | None = None,
+        letters: Letters | None = None,
     ) -> None:
         """`files` None: go on with the rules that the store has. Without a `lease` there is nobody else."""
         self._files = files
         self._lease = lease or Alone()
         self._fault: IotrulesError | None = None
+        self._letters = letters
         self._control = control
         self._store = store
         self._transport = transport
@@ -86,7 +90,7 @@ class Runtime:
         self._history = history
         self._clock = clock
         self._observers = observers
-        self._inbox = Inbox()
+        self._inbox = Inbox(clock.now)
         self._backlog = Backlog(transport, f"iotrules/engines/{name}/mark", clock, self._inbox.wake)
         self._engine = Engine()
         self._sequence = 0
@@ -185,7 +189,8 @@ class Runtime:
     async def _listen(self) -> None:
         """From now on other processes may ask. What they may ask is put together here."""
         if self._control is not None:
-            await self._control.open(operator_requests(self.ask))
+            about_letters = {} if self._letters is None else letter_requests(self.ask, self._letters)
+            await self._control.open(operator_requests(self.ask) | about_letters)
 
     async def _close(self) -> None:
         if self._control is not None:
@@ -206,6 +211,7 @@ class Runtime:
             raise UnavailableError(self._transport.failure)
         self._deliverer.check()
         self._backlog.watch()
+        self._inbox.use_limits(self._engine.rules)
         work = await self._inbox.take(self._patience())
         now = self._clock.now()
         if self._time_may_pass(now):
@@ -237,7 +243,7 @@ class Runtime:
             self._inbox.at_end(passed)
         telemetry = [pair for pair in batch if pair[0].topic != self._backlog.topic]
         if telemetry:
-            self._inbox.put_batch(telemetry)
+            self._inbox.put_batch(telemetry, limited=self._backlog.drained)  # a backlog is no flood
 
     async def _carry_through(self, work: Work, now: int) -> None:
         """Decide and commit, again and again until it is durable; then let the consequences out."""
@@ -245,6 +251,7 @@ class Runtime:
         while True:
             started = perf_counter()
             entries = self._decide(work.inputs, now)
+            self._inbox.learn(len(work.tokens), perf_counter() - started)
             try:
                 if entries:
                     await self._store.commit(entries, self._engine.rules)

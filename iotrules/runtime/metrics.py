@@ -44,6 +44,11 @@ class EngineMetrics:
             "messages_amended", "Messages that came too late and were put in their place.", ["stream"]
         )
         self._ahead = counter("clock_ahead", "Messages whose time was too far ahead of ours to be used.", ["stream"])
+        self._missing = counter("messages_missing", "Messages that devices counted and that never came.", ["stream"])
+        self._shed = counter("messages_shed", "Messages over the limit of their stream, not taken in.", ["stream"])
+        self._unaccounted = counter(
+            "messages_unaccounted", "Messages that became nothing, or two things: a fault of the engine.", []
+        )
         self._rejected = counter("messages_rejected", "Messages put into the dead letters, by reason.", ["reason"])
         self._evaluations = counter("rule_evaluations", "Conditions evaluated.", ["rule"])
         self._unknown = counter("rule_unknown", "Conditions that could not be known.", ["rule"])
@@ -77,10 +82,11 @@ class EngineMetrics:
         self._received.labels("mqtt")
         for how in ("ended", "died", "stopped"):
             self._takeovers.labels(how)
+        self._received.labels("replay")
         for outcome in ("applied", "unchanged", "refused"):
             self._reloads.labels(outcome)
         for stream in rules.streams:
-            for metric in (self._applied, self._early, self._amended, self._ahead):
+            for metric in (self._applied, self._early, self._amended, self._ahead, self._missing, self._shed):
                 metric.labels(stream)
         for reason in ("duplicate", "late"):
             self._dropped.labels(reason)
@@ -161,7 +167,7 @@ class EngineMetrics:
     def _add_count(self, counter: str, label: str, count: int) -> None:
         match counter:
             case "received":
-                self._received.labels("mqtt").inc(count)
+                self._received.labels(label or "mqtt").inc(count)
             case "applied":
                 self._applied.labels(label).inc(count)
             case "duplicate" | "late":
@@ -170,6 +176,12 @@ class EngineMetrics:
                 self._early.labels(label).inc(count)
             case "amended":
                 self._amended.labels(label).inc(count)
+            case "messages_missing":
+                self._missing.labels(label).inc(count)
+            case "shed":
+                self._shed.labels(label).inc(count)
+            case "unaccounted":
+                self._unaccounted.inc(count)
             case "clock_ahead":
                 self._ahead.labels(label).inc(count)
             case "evaluations":

@@ -45,7 +45,15 @@ _COMMAND = (
     "state = excluded.state, detail = excluded.detail, updated = excluded.updated"
 )
 _DEVICE = "INSERT OR REPLACE INTO device_state VALUES (?,?,?)"
-_DEAD = "INSERT INTO dead_letters (sequence, topic, payload, received, reason, detail) VALUES (?,?,?,?,?,?)"
+_LAST_LETTER = (
+    "max((SELECT coalesce(max(id), 0) FROM dead_letters), "
+    "(SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE name = 'last_letter'))"
+)
+"""A number is never used twice: who has seen letter 17 must not throw away another one."""
+_DEAD = f"INSERT INTO dead_letters SELECT {_LAST_LETTER} + 1, ?,?,?,?,?,?"
+_DEAD_NUMBERED = f"INSERT OR REPLACE INTO meta SELECT 'last_letter', {_LAST_LETTER}"
+_DEAD_AGAIN = "UPDATE dead_letters SET reason = ?, detail = ? WHERE id = ?"
+_DEAD_NO_MORE = "DELETE FROM dead_letters WHERE id = ?"
 _COUNT = "INSERT INTO counters VALUES (?,?,?) ON CONFLICT (counter, label) DO UPDATE SET total = total + excluded.total"
 
 
@@ -72,6 +80,9 @@ class EntryRows:
             (_COMMAND, [_command_row(change) for _, d in decisions for change in d.commands]),
             (_DEVICE, [_device_row(device) for _, d in decisions for device in d.devices]),
             (_DEAD, self._dead_rows()),
+            (_DEAD_AGAIN, self._again_rows()),
+            (_DEAD_NUMBERED, [()] if any(d.letters_gone for _, d in decisions) else []),
+            (_DEAD_NO_MORE, [(number,) for _, d in decisions for number in d.letters_gone]),
             (_COUNT, self._count_rows()),
         ]
         yield from ((statement, rows) for statement, rows in candidates if rows)
@@ -98,7 +109,12 @@ class EntryRows:
             )
             for entry in self._entries
             for letter in entry.decision.dead_letters
+            if not letter.replayed
         ]
+
+    def _again_rows(self) -> list[Row]:
+        letters = (letter for entry in self._entries for letter in entry.decision.dead_letters)
+        return [(letter.reason, letter.detail, letter.replayed) for letter in letters if letter.replayed]
 
     def _count_rows(self) -> list[Row]:
         totals: Counter[tuple[str, str]] = Counter()

@@ -210,12 +210,12 @@ class StoreView:
 
     async def change_mark(self) -> int:
         """A number that moves whenever another connection has committed: equal marks, equal answers."""
-        return int((await self._rows("PRAGMA data_version"))[0][0])
+        return int((await self.rows("PRAGMA data_version"))[0][0])
 
     async def alerts(self, *states: AlertState, limit: int = 10_000) -> list[AlertRow]:
         """Alerts in these states (none named: in any), worst first."""
         words = msgspec.json.encode([state.value for state in states or AlertState]).decode()
-        return [AlertRow(*row) for row in await self._rows(_ALERTS_IN, words, limit)]
+        return [AlertRow(*row) for row in await self.rows(_ALERTS_IN, words, limit)]
 
     async def active_alerts(self, limit: int = 10_000) -> list[AlertRow]:
         """Alerts pending or firing, worst first."""
@@ -224,11 +224,11 @@ class StoreView:
     async def resolved_alerts(self, limit: int = 50) -> list[AlertRow]:
         """Alerts that ended, latest first."""
         query = _ALERTS + "WHERE state = 'resolved' ORDER BY updated DESC, rule, key LIMIT ?"
-        return [AlertRow(*row) for row in await self._rows(query, limit)]
+        return [AlertRow(*row) for row in await self.rows(query, limit)]
 
     async def alert(self, rule: str, key: str) -> AlertRow | None:
         """The alert of this rule for this key (canonical JSON), if it was ever pending."""
-        rows = await self._rows(_ALERTS + "WHERE rule = ? AND key = ?", rule, key)
+        rows = await self.rows(_ALERTS + "WHERE rule = ? AND key = ?", rule, key)
         return AlertRow(*rows[0]) if rows else None
 
     async def transitions(
@@ -237,13 +237,13 @@ class StoreView:
         """Transitions, newest first; of one key, one rule, or all."""
         where, values = _filters(("key = ?", key), ("rule = ?", rule))
         query = _TRANSITIONS + where + "ORDER BY decided DESC, number DESC LIMIT ?"
-        return self._transition_rows(await self._rows(query, *values, limit))
+        return self._transition_rows(await self.rows(query, *values, limit))
 
     async def history(self, rule: str, key: str, limit: int = 100) -> list[TransitionRow]:
         """Transitions of a rule and key, newest first, also those from when it said `alert: false`."""
         where, values = _filters(("key = ?", key), ("rule = ?", rule))
         query = " ".join((_TRANSITIONS, where, "UNION ALL", _QUIET, where, "ORDER BY number DESC LIMIT ?"))
-        return self._transition_rows(await self._rows(query, *values, *values, limit))
+        return self._transition_rows(await self.rows(query, *values, *values, limit))
 
     def _transition_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[TransitionRow]:
         return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]
@@ -253,54 +253,55 @@ class StoreView:
     ) -> list[CommandRow]:
         """Commands, newest first; of one key, in one state, or all."""
         where, values = _filters(("key = ?", key), ("state = ?", state.value if state else None))
-        rows = await self._rows(_COMMANDS + where + "ORDER BY issued DESC, id LIMIT ?", *values, limit)
+        rows = await self.rows(_COMMANDS + where + "ORDER BY issued DESC, id LIMIT ?", *values, limit)
         return [CommandRow(*row) for row in rows]
 
     async def invocations(self, limit: int = 100) -> list[InvocationRow]:
         """Attempts to run functions, newest first."""
-        rows = await self._rows(_INVOCATIONS, limit)
+        rows = await self.rows(_INVOCATIONS, limit)
         return [InvocationRow(*(*row[:7], bool(row[7]), *row[8:])) for row in rows]
 
     async def device_states(self) -> list[DeviceStateRow]:
         """What handlers remember about every key they ever wrote for."""
-        rows = await self._rows("SELECT key, version, body FROM device_state")
+        rows = await self.rows("SELECT key, version, body FROM device_state")
         return [_device_state(row, self.path) for row in rows]
 
     async def rules(self) -> list[RuleRow]:
         """The rules in use, by name."""
-        rows = await self._rows(_RULES)
+        rows = await self.rows(_RULES)
         return [RuleRow(*(*row[:6], bool(row[6]), _decoded(row[7], tuple[Threshold, ...], self.path))) for row in rows]
 
     async def counters(self) -> dict[tuple[str, str], int]:
         """(counter, label) → total since the store was made."""
-        rows = await self._rows("SELECT counter, label, total FROM counters")
+        rows = await self.rows("SELECT counter, label, total FROM counters")
         return {(counter, label): total for counter, label, total in rows}
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetterRow]:
         """Messages that could not be used, newest first."""
-        return [DeadLetterRow(*row) for row in await self._rows(_DEAD_LETTERS, limit)]
+        return [DeadLetterRow(*row) for row in await self.rows(_DEAD_LETTERS, limit)]
 
     async def newest_input(self) -> int | None:
         """When the engine last decided on anything, ns; None if the journal is empty."""
-        rows = await self._rows("SELECT now FROM journal ORDER BY sequence DESC LIMIT 1")
+        rows = await self.rows("SELECT now FROM journal ORDER BY sequence DESC LIMIT 1")
         return int(rows[0][0]) if rows else None
 
     async def totals(self) -> Totals:
         """The numbers of a summary."""
         active = "SELECT severity, count(*) FROM alerts WHERE state IN ('pending', 'firing') GROUP BY severity"
-        (sizes,) = await self._rows(_SIZES)
+        (sizes,) = await self.rows(_SIZES)
         return Totals(
-            alerts=dict(await self._rows("SELECT state, count(*) FROM alerts GROUP BY state")),
-            active=dict(await self._rows(active)),
-            commands=dict(await self._rows("SELECT state, count(*) FROM commands GROUP BY state")),
-            invocations=dict(await self._rows("SELECT outcome, count(*) FROM invocations GROUP BY outcome")),
-            counters=dict(await self._rows("SELECT counter, sum(total) FROM counters GROUP BY counter")),
+            alerts=dict(await self.rows("SELECT state, count(*) FROM alerts GROUP BY state")),
+            active=dict(await self.rows(active)),
+            commands=dict(await self.rows("SELECT state, count(*) FROM commands GROUP BY state")),
+            invocations=dict(await self.rows("SELECT outcome, count(*) FROM invocations GROUP BY outcome")),
+            counters=dict(await self.rows("SELECT counter, sum(total) FROM counters GROUP BY counter")),
             transitions=sizes[0],
             dead_letters=sizes[1],
             cold_starts=sizes[2],
         )
 
-    async def _rows(self, query: str, *values: object) -> list[Any]:
+    async def rows(self, query: str, *values: object) -> list[Any]:
+        """Of a query on the schema; for modules of this room."""
         if self._db is None:
             raise UnavailableError(f"the store {self.path} is not open")
         with _translated(self.path):

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -32,8 +32,12 @@ from iotrules.transports.tls import tls_context
 KEEP_ALIVE = 20
 """Seconds. Brokers may refuse 0, and with it a dead peer would go unnoticed."""
 
-UNREAD_LIMIT = 50_000
-"""So many messages read and not yet handed over stop the reading: the event loop is busy."""
+UNREAD_LIMIT, UNREAD_BYTES = 50_000, 128 * 1024 * 1024
+"""So much read and not yet acknowledged by us stops the reading, until there is less.
+
+A broker that keeps to our Receive Maximum stays far below with QoS 1. What comes at QoS 0, or from one that does not
+keep to it, waits in the sockets, and with the broker.
+"""
 
 LARGEST_TAKEN = 16 * 1024 * 1024
 """Bytes of a packet that the broker may send us; it discards larger ones, so that none can fill our memory."""
@@ -55,6 +59,9 @@ class Settings:
     receive_maximum: int
     connect_timeout: float
     clock: Callable[[], int]
+    retained: bool = True
+    """Is what the broker retained wanted, with a new subscription?"""
+    outstanding: Outstanding = field(default_factory=lambda: Outstanding())
 
 
 class Opened(NamedTuple):
@@ -80,6 +87,36 @@ class Token(NamedTuple):
 
     connection: Connection
     packet_id: int
+    """0: it came at QoS 0, and the broker waits for nothing."""
+    size: int = 0
+
+
+class Outstanding:
+    """How much a transport has read and not acknowledged, over all of its connections.
+
+    The thread that reads adds what it took, the event loop what is acknowledged: each writes its own numbers.
+    """
+
+    __slots__ = ("_bytes_done", "_bytes_taken", "_done", "_taken")
+
+    def __init__(self) -> None:
+        self._taken = self._bytes_taken = self._done = self._bytes_done = 0
+
+    def take(self, size: int) -> None:
+        self._taken += 1
+        self._bytes_taken += size
+
+    def settle(self, size: int) -> None:
+        self._done += 1
+        self._bytes_done += size
+
+    @property
+    def messages(self) -> int:
+        return self._taken - self._done
+
+    @property
+    def is_full(self) -> bool:
+        return self.messages > UNREAD_LIMIT or self._bytes_taken - self._bytes_done > UNREAD_BYTES
 
 
 Batch: TypeAlias = list[tuple[Arrival, AckToken]]
@@ -137,7 +174,9 @@ class Connection:
         if not filters:
             return
         # Retained messages come with a new subscription only, not again with each connection.
-        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        wanted = self._settings.retained
+        handling = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if wanted else SubscribeOptions.RETAIN_DO_NOT_SEND
+        options = SubscribeOptions(qos=1, retainHandling=handling)
         try:
             _, packet_id = self._client.subscribe([(name, options) for name in filters])
         except ValueError as error:
@@ -171,6 +210,13 @@ class Connection:
         """Tell the broker that a message is ours."""
         self._client.ack(packet_id, 1)
 
+    def settle(self, tokens: Sequence[AckToken]) -> None:
+        """These don't count any more as read and not acknowledged, whichever connection they came by."""
+        for token in tokens:
+            if isinstance(token, Token):
+                self._settings.outstanding.settle(token.size)
+        self._room.set()
+
     def close(self) -> None:
         """Say goodbye after what was already to be sent; `closed` is done when the thread has ended."""
         self._stopping = True
@@ -186,10 +232,13 @@ class Connection:
         self._awake = False
         arrivals, taken = self._arrivals, self._taken
         batch = [arrivals.popleft() for _ in range(len(arrivals))]
-        self._room.set()
         if taken:
             self._on_taken([taken.popleft() for _ in range(len(taken))])
-        if batch and not self._stopping:
+        if not batch:
+            return
+        if self._stopping:  # nobody will acknowledge these
+            self.settle([token for _, token in batch])
+        else:
             self._on_batch(batch)
 
     def _set_opened(self, opened: Opened) -> None:
@@ -235,7 +284,7 @@ class Connection:
             self._client.disconnect()
 
     def _wait_for_room(self) -> None:
-        while len(self._arrivals) > UNREAD_LIMIT and not self._stopping:
+        while self._settings.outstanding.is_full and not self._stopping:
             self._room.clear()
             self._room.wait(0.1)
             self._client.loop_misc()
@@ -254,7 +303,8 @@ class Connection:
             topic = message.topic
         except UnicodeDecodeError as error:
             topic = error.object.decode("utf-8", "backslashreplace")
-        token = Token(self, message.mid) if message.qos else None
+        token = Token(self, message.mid if message.qos else 0, len(message.payload))
+        self._settings.outstanding.take(token.size)
         self._arrivals.append((Arrival(topic, bytes(message.payload), self._settings.clock()), token))
         self._wake()
 

@@ -39,7 +39,10 @@ class _Publication:
 
 
 class MqttTransport:
-    """A client of a broker. If another takes its client id it stays away: see `failure`; publish raises."""
+    """A client of a broker. If another takes its client id it stays away: see `failure`; publish raises.
+
+    Without `retained` nothing is taken that the broker has kept from before our subscription.
+    """
 
     def __init__(
         self,
@@ -53,11 +56,12 @@ class MqttTransport:
         on_status: Callable[[str], None] | None = None,
         clock: Callable[[], int] = time.time_ns,
         permitted: Callable[[], bool] = lambda: True,
+        retained: bool = True,
     ) -> None:
         """`permitted` is asked before each connection: another engine may have our client id by now."""
         self._permitted = permitted
         self._quarrel = 0
-        self._settings = Settings(address, client_id, persistent, receive_maximum, connect_timeout, clock)
+        self._settings = Settings(address, client_id, persistent, receive_maximum, connect_timeout, clock, retained)
         self._publish_timeout = publish_timeout
         self._on_status = on_status
         self._filters: tuple[str, ...] = ()
@@ -112,11 +116,11 @@ class MqttTransport:
     def acknowledge(self, tokens: Sequence[AckToken]) -> None:
         """Acknowledge in the order given; tokens of an earlier connection are skipped: the broker resends."""
         connection = self._connection
-        if connection is None:
-            return
         for token in tokens:
-            if isinstance(token, Token) and token.connection is connection:
-                connection.acknowledge(token.packet_id)
+            if isinstance(token, Token):
+                if token.packet_id and token.connection is connection:
+                    connection.acknowledge(token.packet_id)
+                self._settings.outstanding.settle(token.size)
 
     async def publish(self, topic: str, payload: bytes, *, expires_in: float | None = None) -> None:
         """Publish at QoS 1, and wait for the broker's acknowledgement, across reconnections if need be.

@@ -31,5 +31,5 @@ def test_every_fault_signal_command_and_key_is_documented() -> None:
 def test_every_option_is_documented() -> None:
     parameters = getattr(sim_options(lambda: None), "__click_params__")  # noqa: B009 - click's own, not in its types
     names = [name for parameter in parameters for name in parameter.opts if name.startswith("--")]
-    assert len(names) == 11
+    assert len(names) == 12
     assert [name for name in names if f"`{name}" not in DOCS] == []

@@ -34,7 +34,7 @@ class StoppedWorld(World):
     def _arrivals(self, begin: float, end: float, values: dict[str, Any]) -> list[Arrival]:
         found = []
         for at in range(round(begin), round(end), 10):
-            self.seq += 1
+            self.seq = self.seqs["A", "b1"] = self.seqs.get(("A", "b1"), 0) + 1
             body = {"ts": (START + at * SECOND) // 10**6, "boot": "x", "seq": self.seq} | values
             found.append(Arrival("site/A/dev/b1/env", json.dumps(body).encode(), self.now))
         return found

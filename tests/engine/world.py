@@ -84,6 +84,8 @@ class World:
         self.now = START
         self.sequence = 0
         self.seq = 0
+        self.seqs: dict[tuple[str, str], int] = {}
+        """Each device's count, and `seq` the newest number given."""
         self.decisions: list[Decision] = []
         self._restart_every = restart_every
         self._parts: dict[str, bytes] = {}
@@ -135,7 +137,7 @@ class World:
     def send(self, at: float, device: str = "b1", site: str = "A", lag: float = 0.0, **values: Any) -> Decision:
         """A message measured `at` seconds after the start, arriving `lag` seconds later; timers before it fire."""
         self.pass_time(at + lag)
-        self.seq += 1
+        self.seq = self.seqs[site, device] = self.seqs.get((site, device), 0) + 1
         body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": self.seq} | values
         return self.raw(f"site/{site}/dev/{device}/env", json.dumps(body).encode())
 

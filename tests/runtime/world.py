@@ -25,6 +25,7 @@ from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store,
 from iotrules.runtime.control import ControlServer
 from iotrules.runtime.loop import Runtime
 from iotrules.stores.lease import StoreLease
+from iotrules.stores.letters import StoredLetters
 from iotrules.stores.sqlite import SqliteStore
 from iotrules.transports.memory import MemoryBroker, MemoryTransport
 from tests.engine.world import START, STREAM
@@ -143,6 +144,7 @@ class World:
     def __init__(self, folder: Path, rules: str, lease: StoreLease | None = None) -> None:
         self.folder = folder
         self.rules = rules
+        self.stream = STREAM
         self.path = folder / "store.db"
         self.clock = SettableClock()
         self.broker = MemoryBroker(self.clock.now)
@@ -156,7 +158,7 @@ class World:
         self.control: ControlServer | None = None
         """Of the next engine."""
         self._changed = asyncio.Event()
-        self._seq = 0
+        self._seqs: dict[str, int] = {}
         self._last = ("", b"")
         self._go = folder / "go"
         self._device = MemoryTransport(self.broker, "device")
@@ -214,9 +216,9 @@ class World:
 
     def send(self, at: float, device: str = "b1", **values: Any) -> None:
         """A message measured `at` seconds after the start; it can't be later than that now."""
-        self._seq += 1
+        seq = self._seqs[device] = self._seqs.get(device, 0) + 1
         self.clock.move_to(max(at, self.clock.seconds))
-        body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": self._seq} | values
+        body = {"ts": (START + round(at * SECOND)) // MILLISECOND, "boot": "x", "seq": seq} | values
         self._last = (f"site/A/dev/{device}/env", json.dumps(body).encode())
         self.broker.publish(*self._last)
 
@@ -289,7 +291,7 @@ class World:
 
     def _runtime(self, rules: str, receive_maximum: int) -> Runtime:
         return Runtime(
-            files=Reload({"rules.yaml": STREAM + rules}),
+            files=Reload({"rules.yaml": self.stream + rules}),
             store=self.store,
             transport=MemoryTransport(self.broker, NAME, receive_maximum=receive_maximum),
             functions=LocalFunctions(self._template()),
@@ -300,6 +302,7 @@ class World:
             control=self.control,
             on_trouble=self.on_trouble,
             lease=self.lease,
+            letters=StoredLetters(self.path),
         )
 
     def _template(self) -> Path:

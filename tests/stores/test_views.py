@@ -90,7 +90,7 @@ async def test_readers_hold_nothing_and_cannot_write(seed: Seed) -> None:
         with closing(sqlite3.connect(seed.store)) as db:
             assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
         with pytest.raises(UnavailableError, match="readonly"):
-            await view._rows("DELETE FROM alerts")
+            await view.rows("DELETE FROM alerts")
 
 
 async def test_missing_foreign_and_newer_stores_are_refused(tmp_path: Path, seed: Seed) -> None:
