@@ -85,7 +85,7 @@ SCENARIOS = {
             "ack_before_commit": ("I1",),
             "write_behind": ("I1",),
             "effects_before_commit": ("I2",),
-            "dedupe_forgotten": ("I6",),
+            "dedupe_forgotten": ("I6", "I10"),
             "replay_by_wall_clock": ("I5", "I10"),
         },
     ),
