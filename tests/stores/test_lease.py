@@ -100,6 +100,7 @@ async def test_a_deposed_engine_can_not_open_the_store_again(path: Path, clock: 
         await first.commit([author.message(temp=20)], author.engine.rules)
     with pytest.raises(LostLeaseError):
         await first.open()
+    await first.close()
     await second.close()
 
 
