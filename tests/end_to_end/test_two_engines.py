@@ -12,7 +12,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -171,11 +171,10 @@ def test_rule_files_that_are_broken_at_a_takeover_leave_the_rules_of_the_engine_
     arguments = [*engine_arguments("", tmp_path / "store.db", rules=rules), "--standby"]
     with running_mosquitto(BROKER) as broker:
         arguments[arguments.index("--broker") + 1] = broker.url
-        with (
-            running(arguments, tmp_path / "first.log") as first,
-            running(arguments, tmp_path / "second.log") as second,
-        ):
+        with ExitStack() as engines:
+            first = engines.enter_context(running(arguments, tmp_path / "first.log"))
             first.wait_for(READY)
+            second = engines.enter_context(running(arguments, tmp_path / "second.log"))
             second.wait_for("standby: waiting")
             rules.write_text("rules: {broken: {from: nowhere}}\n")
             first.kill()
