@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test chaos check format lock clean
+.PHONY: demo test chaos simtest check format lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/iotrules demo $(ARGS)
@@ -18,6 +18,11 @@ DEVICES ?= 200
 RATE ?= 10
 chaos: .venv/dev.stamp
 	$(BIN)/python -m tests.chaos.run --kills $(KILLS) --seed $(SEED) --devices $(DEVICES) --rate $(RATE) $(ARGS)
+# Deterministic simulation (docs/reliability.md): SEEDS seeds, from FIRST on; or SEED, one of them with its history.
+SEEDS ?= 1000
+FIRST ?= 0
+simtest: .venv/dev.stamp
+	$(BIN)/python -m tests.simulation $(if $(filter command% environment%,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

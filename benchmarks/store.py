@@ -22,7 +22,7 @@ from iotrules.engine import Engine
 from iotrules.model.inputs import Arrival, Messages, Reload
 from iotrules.model.times import MILLISECOND, SECOND
 from iotrules.ports import Entry
-from iotrules.runtime.housekeeping import SLICE_BYTES
+from iotrules.runtime.housekeeping import PACE
 from iotrules.runtime.loop import rebuild
 from iotrules.stores.guard import inspect
 from iotrules.stores.sqlite import SqliteStore
@@ -50,7 +50,7 @@ async def _measure(path: Path, keys: int, runs: int) -> None:
     parts: dict[str, bytes | None] | None = None
     while parts is None or parts:
         began = time.perf_counter()
-        parts = engine.snapshot_parts(SLICE_BYTES)
+        parts = engine.snapshot_parts(PACE.slice_bytes)
         encoded = time.perf_counter()
         await store.snapshot(sequence, parts, complete=not parts)
         written = time.perf_counter()
@@ -58,7 +58,7 @@ async def _measure(path: Path, keys: int, runs: int) -> None:
         encoding.append(encoded - began)
         writing.append(written - encoded)
         tidying.append(time.perf_counter() - written)
-    print(f"{len(encoding)} slices of {SLICE_BYTES // 1024} KiB; at once it would have been {sum(encoding):.2f} s")
+    print(f"{len(encoding)} slices of {PACE.slice_bytes // 1024} KiB; at once it would have been {sum(encoding):.2f} s")
     for what, times in (("encoding", encoding), ("writing", writing), ("tidying, with checkpoints", tidying)):
         _tell(f"{what} a slice", *times)
     while (await store.tidy(now)).more:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,21 +18,29 @@ from iotrules.ports import Store
 
 log = structlog.get_logger()
 
-SNAPSHOT_EVERY = 500
-"""Journal rows between the beginnings of two snapshots: bounds how long recovery takes."""
-
-SLICE_BYTES = 128 * 1024
-"""Of a snapshot, encoded and written at once."""
-
 BUSY, IDLE, TROUBLED = 0.005, 10.0, 5.0
 """Seconds until the next slice: where there is more at once, where there is nothing, where the disk took nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How snapshots are taken."""
+
+    every: int = 500
+    """Journal rows between the beginnings of two: bounds how long recovery takes."""
+    slice_bytes: int = 128 * 1024
+    """Encoded and written at once."""
+
+
+PACE = Pace()
 
 
 class Housekeeping:
     """For one runtime. `expired` counts the rows that the store let go of, as ("expired", table)."""
 
-    def __init__(self, store: Store, expired: Counter[tuple[str, str]]) -> None:
+    def __init__(self, store: Store, pace: Pace, expired: Counter[tuple[str, str]]) -> None:
         self._store = store
+        self._pace = pace
         self._expired = expired
         self._journaled = 0
         self._of: int | None = None
@@ -60,7 +69,7 @@ class Housekeeping:
         """A slice of each; `sequence` is that of the newest input. StateError if the store is no good."""
         if asyncio.get_running_loop().time() < self._not_before:
             return
-        if self._of is None and self._journaled >= SNAPSHOT_EVERY:
+        if self._of is None and self._journaled >= self._pace.every:
             engine.begin_snapshot()
             self._of, self._journaled = sequence, 0
         try:
@@ -76,9 +85,9 @@ class Housekeeping:
 
     async def _write(self, engine: Engine, sequence: int) -> None:
         if self._parts is None:
-            self._parts = engine.snapshot_parts(SLICE_BYTES)
+            self._parts = engine.snapshot_parts(self._pace.slice_bytes)
         size = sum(len(name) + len(body or b"") for name, body in self._parts.items())
-        complete = size < SLICE_BYTES
+        complete = size < self._pace.slice_bytes
         await self._store.snapshot(sequence, self._parts, complete=complete)
         self._parts = None
         if complete:

@@ -41,7 +41,7 @@ from iotrules.ports import (
 from iotrules.runtime.backlog import Backlog
 from iotrules.runtime.control import ControlServer, operator_requests
 from iotrules.runtime.delivery import Deliverer
-from iotrules.runtime.housekeeping import Housekeeping
+from iotrules.runtime.housekeeping import PACE, Housekeeping, Pace
 from iotrules.runtime.inbox import Inbox, Work
 from iotrules.runtime.letters import letter_requests
 from iotrules.runtime.trouble import StoreTrouble
@@ -77,8 +77,13 @@ class Runtime:
         on_trouble: Callable[[bool], None] = lambda _: None,
         lease: Lease | None = None,
         letters: Letters | None = None,
+        pace: Pace = PACE,
+        jitter: random.Random | None = None,
     ) -> None:
-        """`files` None: go on with the rules that the store has. Without a `lease` there is nobody else."""
+        """`files` None: go on with the rules that the store has. Without a `lease` there is nobody else.
+
+        `jitter` spreads retries; by default it is the system's chance.
+        """
         self._files = files
         self._lease = lease or Alone()
         self._fault: IotrulesError | None = None
@@ -99,7 +104,7 @@ class Runtime:
         self._wanted: tuple[Reload, asyncio.Future[tuple[RuleSet, RuleSet]]] | None = None
         self._stop_asked = asyncio.Event()
         self._loose: Counter[tuple[str, str]] = Counter()
-        self._house = Housekeeping(store, self._loose)
+        self._house = Housekeeping(store, pace, self._loose)
         self._trouble = StoreTrouble(on_trouble)
         self._readings: list[Reading] = []
         self._readings_waiting = asyncio.Event()
@@ -109,7 +114,7 @@ class Runtime:
             clock,
             self._inbox,
             self._remembered,
-            random.Random(),  # noqa: S311 - jitter
+            jitter or random.Random(),  # noqa: S311 - jitter
             self._lease,
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from iotrules.model.errors import StateError, UnavailableError
 from iotrules.stores.btree import owners
+from iotrules.stores.disk import SYSTEM_DISK, Disk
 from iotrules.stores.head import Head, HeadFile, head_path, read_head
 from iotrules.stores.kept import read_kept
 from iotrules.stores.pages import PageSums, pages_path, read_sums, sums_of
@@ -102,12 +103,13 @@ def check_head(store: Path, head: Head | None, sequence: int, chain: bytes | Non
 class Guard:
     """Keeps both files of a store that is open. All of it may block for as long as a disk does."""
 
-    def __init__(self, store: Path, found: Beside) -> None:
+    def __init__(self, store: Path, found: Beside, disk: Disk) -> None:
         """OSError, StateError."""
         self._store = store
+        self._disk = disk
         self._sums = found.sums if found.sums is not None else _adopted(store)
         self._done = (b"", 0)
-        self._head = HeadFile(store)
+        self._head = HeadFile(store, disk)
 
     def committed(self, sequence: int, chain: bytes) -> None:
         """A transaction is durable. Where the disk takes nothing, the head lags: the next one will say as much."""
@@ -132,7 +134,7 @@ class Guard:
         done, pages, size = changed_pages(log_path(self._store), self._done)
         if size:
             self._sums.put(pages, size)
-            self._sums.save(self._store)
+            self._sums.save(self._store, self._disk)
         self._done = done
         self._head.sync()
 
@@ -156,9 +158,9 @@ class Guard:
 
 def write_beside(store: Path, sequence: int, chain: bytes) -> None:
     """Both files for a store that is closed, has no log, and is known to be good. OSError."""
-    sums_of(store).save(store)
+    sums_of(store).save(store, SYSTEM_DISK)
     forget_head(store)
-    head = HeadFile(store)
+    head = HeadFile(store, SYSTEM_DISK)
     head.write(Head(sequence, chain, b""))
     head.sync()
     head.close()

@@ -6,13 +6,13 @@ write takes the other of two places, so that a torn one leaves the one before.
 
 from __future__ import annotations
 
-import os
 import struct
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from iotrules.model.errors import StateError
+from iotrules.stores.disk import Disk
 
 _MAGIC = b"iotrules head 1\n"
 _BODY = struct.Struct(">16sQQ16s8s")
@@ -35,59 +35,58 @@ def head_path(store: Path) -> Path:
 
 def read_head(store: Path) -> Head | None:
     """What the file says; None if there is none. StateError if both places are damaged, OSError if it can't be read."""
-    path = head_path(store)
-    if not path.exists():
-        return None
-    data = path.read_bytes()
-    if not data.strip(b"\0"):
-        return None  # room for it was made, and nothing said
-    found = [one for place in (0, _PLACE) if (one := _decode(data[place : place + _BODY.size + _SEAL]))]
-    if not found:
-        raise StateError(f"{path} is damaged: `iotrules store verify {store}` says whether the store itself is whole")
-    return max(found)[1]
+    newest = _newest(store)
+    return newest[1] if newest is not None else None
 
 
 class HeadFile:
     """The file of a store that is open. Writing to it needs no room on the disk."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, disk: Disk) -> None:
         """Open or make it, and begin with what it says. OSError, StateError."""
-        before = read_head(store)
-        self._handle = os.open(head_path(store), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        before = _newest(store)
+        self._file = disk.open(head_path(store))
         if before is None:
             self._make_room()
         self._number = 0
-        self.head = before
-        self.synced = True
+        self.head: Head | None = None
         if before is not None:
-            self._number = max(self._numbers())
+            self._number, self.head = before
+        self.synced = True
 
     def write(self, head: Head) -> None:
         """Say what is durable now. That it lasts over a power cut is `sync`'s matter."""
         self._number += 1
         body = _BODY.pack(_MAGIC, self._number, head.sequence, head.chain, head.salts)
-        os.pwrite(self._handle, body + _seal(body), _PLACE * (self._number % 2))
+        self._file.write(body + _seal(body), _PLACE * (self._number % 2))
         self.head, self.synced = head, False
 
     def sync(self) -> None:
         if not self.synced:
-            os.fdatasync(self._handle)
+            self._file.sync()
             self.synced = True
 
     def close(self) -> None:
-        os.close(self._handle)
+        self._file.close()
 
     def _make_room(self) -> None:
         try:
-            os.pwrite(self._handle, bytes(2 * _PLACE), 0)
+            self._file.write(bytes(2 * _PLACE), 0)
         except OSError:
             self.close()
             raise
 
-    def _numbers(self) -> list[int]:
-        data = os.pread(self._handle, 2 * _PLACE, 0)
-        places = (data[place : place + _BODY.size + _SEAL] for place in (0, _PLACE))
-        return [found[0] for place in places if (found := _decode(place))]
+
+def _newest(store: Path) -> tuple[int, Head] | None:
+    """What was written last, and the number of that writing."""
+    path = head_path(store)
+    data = path.read_bytes() if path.exists() else b""
+    if not data.strip(b"\0"):
+        return None  # no file; or room for it was made, and nothing said
+    found = [one for place in (0, _PLACE) if (one := _decode(data[place : place + _BODY.size + _SEAL]))]
+    if not found:
+        raise StateError(f"{path} is damaged: `iotrules store verify {store}` says whether the store itself is whole")
+    return max(found)
 
 
 def _decode(data: bytes) -> tuple[int, Head] | None:

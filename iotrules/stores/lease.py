@@ -47,7 +47,10 @@ Succession = Literal["", "ended", "died", "stopped"]
 
 
 class StoreLease:
-    """The port `Lease`, for one store. `claim`, then `take`; from then on a thread of its own gives signs of life."""
+    """The port `Lease`, for one store. `claim`, then `take`; from then on a thread of its own gives signs of life.
+
+    `beat`: seconds between two; 0 for one who is alone and whose time is another: there is no thread then.
+    """
 
     def __init__(
         self, store: Path, name: str = "iotrules", *, beat: float = BEAT, now: Callable[[], float] = time.monotonic
@@ -197,6 +200,10 @@ class StoreLease:
             self.succession = "ended" if before.ended else "died"
         self._ended = threading.Event()
         self._renew()
+        if self._beat:
+            self._start_keeping()
+
+    def _start_keeping(self) -> None:
         self._thread = threading.Thread(target=self._keep, name=f"lease {self._store}", daemon=True)
         self._thread.start()
 

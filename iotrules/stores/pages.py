@@ -6,13 +6,13 @@ stored first, then the checkpoint runs; a page that the log has is not looked at
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Container, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
 from iotrules.model.errors import StateError
+from iotrules.stores.disk import Disk
 
 _HEAD = struct.Struct(">18sHI")  # what it is, the page's size / 256, how many
 _MAGIC = b"iotrules pages 01\n"
@@ -50,20 +50,10 @@ class PageSums:
         """Nothing is known of this page any more."""
         self._sums[(number - 1) * _SUM : number * _SUM] = _UNKNOWN if number <= self.count else b""
 
-    def save(self, store: Path) -> None:
+    def save(self, store: Path, disk: Disk) -> None:
         """Durable, all of it or what was there before. OSError."""
-        path = pages_path(store)
         body = _HEAD.pack(_MAGIC, self.page_size // 256, self.count) + self._sums
-        new = Path(f"{path}.new")
-        with new.open("wb", buffering=0) as file:
-            file.write(body + _seal(body))
-            os.fsync(file.fileno())
-        new.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        disk.replace(pages_path(store), body + _seal(body))
 
     def damaged(self, store: Path, but: Container[int]) -> list[int]:
         """The pages of the file that are not what was written; those in `but` are not looked at. OSError."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from iotrules.model.errors import LostLeaseError, StateError, UnavailableError
 from iotrules.model.inputs import Input, Reload, decode_input, encode_input
 from iotrules.model.rules import RuleSet
 from iotrules.ports import NOTHING_TIDIED, Entry, LedgerRow, Recovered, Tidied
+from iotrules.stores.disk import SYSTEM_DISK, Disk
 from iotrules.stores.explained import explained, readable
 from iotrules.stores.guard import Guard, check_head, inspect
+from iotrules.stores.head import Head
 from iotrules.stores.lease import StoreLease
 from iotrules.stores.meta import get_meta
 from iotrules.stores.migrations import VERSION, can_migrate, migration
@@ -34,15 +37,20 @@ from iotrules.stores.tidying import Tidying
 _LOG_LIMIT = 16 * 2**20
 """Bytes that the log's file keeps after a checkpoint, to be used again."""
 
-_CHUNK = 1_000
-"""Rows that SQLite's thread hands over at once."""
-
 
 class SqliteStore:
     """The port `Store`. One engine at a time: by a lease of its own, unless it is given one."""
 
-    def __init__(self, path: Path, lease: StoreLease | None = None, *, retention: Retention | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lease: StoreLease | None = None,
+        *,
+        retention: Retention | None = None,
+        disk: Disk = SYSTEM_DISK,
+    ) -> None:
         self._path = path
+        self._disk = disk
         self._lease = lease or StoreLease(path)
         self._guard: Guard | None = None
         self._sound = True
@@ -135,7 +143,7 @@ class SqliteStore:
                 return  # what writes next is told
             with explained(self._path):
                 if guard is not None:
-                    await asyncio.to_thread(guard.settle)
+                    await self._disk.work(guard.settle)
                 await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def _note_alive(self, now: int) -> None:
@@ -153,13 +161,16 @@ class SqliteStore:
         """With the last connection SQLite writes to the database, which must be known before, or must not be."""
         connection, self._connection = self._connection, None
         guard, self._guard = self._guard, None
-        ours = connection is not None and self._sound and await self._is_ours(connection)
-        settled = guard is None or (ours and await asyncio.to_thread(_settled, guard))
-        if connection is not None:
-            with nullcontext() if settled else closing(_reader(self._path)):
-                await connection.close()
-        if guard is not None:
-            guard.close()
+        settled = False
+        try:
+            if connection is not None and guard is not None and self._sound and await self._is_ours(connection):
+                settled = await self._disk.work(partial(_settled, guard))
+        finally:
+            if connection is not None:
+                with nullcontext() if settled else self._disk.held(self._path):
+                    await connection.close()
+            if guard is not None:
+                guard.close()
 
     async def _is_ours(self, connection: aiosqlite.Connection) -> bool:
         """Is no other engine active? What stands beside the store is then its to write."""
@@ -176,12 +187,14 @@ class SqliteStore:
 
     async def _connect(self) -> None:
         await self._disconnect()
-        found = await asyncio.to_thread(inspect, self._path)
-        self._connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=5, iter_chunk_size=_CHUNK)
+        found = await self._disk.work(partial(inspect, self._path))
+        self._connection = await self._disk.connect(self._path)
         version = await self._version(self._connection)  # before anything is written
-        self._guard, self._sound = await asyncio.to_thread(Guard, self._path, found), True
+        self._guard, self._sound = await self._disk.work(partial(Guard, self._path, found, self._disk)), True
         if version is None:
             await self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        elif self._guard.head is not None:
+            await self._check_head(self._connection, self._guard.head)
         await self._connection.execute("PRAGMA journal_mode = WAL")
         await self._connection.execute("PRAGMA synchronous = FULL")
         await self._connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it: the guard has to know before
@@ -241,10 +254,8 @@ class SqliteStore:
         return Recovered(parts, entries, self._sequence, await self._pending(connection), alive)
 
     async def _read_journal(self, connection: aiosqlite.Connection, after: int) -> list[tuple[int, int, Input]]:
-        """The journal after a sequence, its chain checked, and with it whether any of its end is lacking."""
+        """The journal after a sequence, its chain checked."""
         entries: list[tuple[int, int, Input]] = []
-        head = None if self._guard is None else self._guard.head
-        known = {after: self._hash}
         async for sequence, now, body, stored in journal_after(connection, after):
             self._hash = link(self._hash, sequence, now, body)
             expected = after + len(entries) + 1
@@ -254,10 +265,18 @@ class SqliteStore:
                     "it is not what was written; restore a copy, or begin with another store"
                 )
             entries.append((sequence, now, decode_input(body)))
-            if head is not None and sequence == head.sequence:
-                known[sequence] = self._hash
-        check_head(self._path, head, after + len(entries), known.get(head.sequence) if head else None)
         return entries
+
+    async def _check_head(self, connection: aiosqlite.Connection, head: Head) -> None:
+        """Does the journal reach as far as it was told to? Asked before anything is written to what may be mended."""
+        rows = await connection.execute_fetchall(
+            "SELECT sequence, hash FROM journal WHERE sequence >= ?", (head.sequence,)
+        )
+        known = {int(sequence): bytes(chain) for sequence, chain in rows}
+        behind = int(await get_meta(connection, "snapshot_sequence", "0"))
+        known.setdefault(behind, bytes.fromhex(await get_meta(connection, "snapshot_hash", "")))
+        last = await connection.execute_fetchall("SELECT coalesce(max(sequence), 0) FROM journal")
+        check_head(self._path, head, max(behind, *(int(row[0]) for row in last)), known.get(head.sequence))
 
     async def _pending(self, connection: aiosqlite.Connection) -> list[LedgerRow]:
         query = "SELECT kind, body, attempts, next_try FROM ledger WHERE state = 'pending' ORDER BY rowid"
@@ -302,16 +321,6 @@ def _settled(guard: Guard) -> bool:
     except OSError:
         return False
     return True
-
-
-def _reader(path: Path) -> sqlite3.Connection:
-    """While it is open, closing another connection writes nothing to the database."""
-    reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        reader.execute("SELECT name FROM sqlite_schema").fetchall()
-    except sqlite3.Error:
-        reader.close()  # there is no store yet, or none that can be read: nothing to be written either
-    return reader
 
 
 def _leaves_open(error: BaseException) -> bool:

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 HEADER, FRAME_HEADER = 32, 24
+SECTOR = 512
+"""Bytes that a disk writes all of, or none."""
+
 _MAGIC = 0x377F0682  # the last bit: the words that are added up are big-endian
 _MASK = 0xFFFFFFFF
 _SHIFT = 96
@@ -56,6 +59,11 @@ class _Frame(NamedTuple):
     @property
     def commits(self) -> bool:
         return self.size != 0
+
+    @property
+    def may_mix(self) -> bool:
+        """Can its first two words be of an older filling, for a sector ends behind them?"""
+        return self.begin % SECTOR == SECTOR - 8
 
 
 def read_log(path: Path) -> Log:
@@ -136,14 +144,16 @@ def _follow(data: bytes, page_size: int, found: tuple[_Frame, ...], sums: Sums, 
 
 def _damage(data: bytes, page_size: int, rest: tuple[_Frame, ...], sums: Sums, order: str, salts: bytes) -> str:
     """What follows the first frame that is no good, if its transaction was durable: SQLite goes on after that only."""
-    ended, follow = False, 0
-    stored = sums
+    follow, stored = 0, sums
     for place, frame in enumerate(rest):
         ours = frame.salts == salts
         sums = _sums_after(data, frame, page_size, sums, order) if ours or not place else sums
-        good = ours and place > 0 and frame.sums in (sums, _sums_after(data, frame, page_size, stored, order))
-        follow += good and ended
-        ended = ended or (frame.commits and (good or not place))
+        if not place:
+            ended = frame.commits and (sums == frame.sums or (ours and not frame.may_mix))
+        else:
+            good = ours and frame.sums in (sums, _sums_after(data, frame, page_size, stored, order))
+            follow += good and ended
+            ended = ended or (good and frame.commits)
         stored = frame.sums
     return f"{follow} good ones of later transactions come" if follow else ""
 

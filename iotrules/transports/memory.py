@@ -65,6 +65,8 @@ class MemoryBroker:
     def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
         self.clock = clock
         self.available = True
+        self.cut_off: set[str] = set()
+        """Client ids that do not reach us, and we not them."""
         self._sessions: dict[str, _Session] = {}
 
     def publish(self, topic: str, payload: bytes, expires_in: float | None = None) -> None:
@@ -85,9 +87,22 @@ class MemoryBroker:
         if session is not None and session.client is not None:
             session.client.drop_connection()
 
+    def cut(self, client_id: str) -> None:
+        """Take a client's connection away, until `join`; its session stays."""
+        self.cut_off.add(client_id)
+        self.drop_connection(client_id)
+
+    def join(self, client_id: str) -> None:
+        """A client that was cut off may come back; it tries again by itself."""
+        self.cut_off.discard(client_id)
+
+    def accepts(self, client_id: str) -> bool:
+        """Can this client connect now?"""
+        return self.available and client_id not in self.cut_off
+
     def connect(self, client: MemoryTransport, client_id: str, *, clean: bool) -> _Session:
         """The client's session; a second client with the same id takes it over from the first."""
-        if not self.available:
+        if not self.accepts(client_id):
             raise UnavailableError("the broker does not accept connections")
         session = self._sessions.setdefault(client_id, _Session())
         if session.client is not None and session.client is not client:
@@ -196,7 +211,7 @@ class MemoryTransport:
     def _come_back(self) -> None:
         if self._on_batch is None or self._session is not None:
             return
-        if not self._broker.available:
+        if not self._broker.accepts(self._client_id):
             assert self._loop is not None  # noqa: S101 - set by start
             self._loop.call_later(0.2, self._come_back)
             return

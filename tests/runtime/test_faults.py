@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from iotrules.model.errors import StateError, UnavailableError
+from iotrules.runtime.housekeeping import Pace
 from tests.runtime.test_loop import HELD, TRIP
 from tests.runtime.world import World
 
@@ -152,9 +153,9 @@ async def test_words_that_changed_while_no_engine_ran_keep_the_alert(tmp_path: P
     assert world.rows("SELECT summary FROM alerts") == [("b1 has 20.0",)]
 
 
-async def test_an_engine_goes_on_from_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iotrules.runtime.housekeeping.SNAPSHOT_EVERY", 3)
+async def test_an_engine_goes_on_from_a_snapshot(tmp_path: Path) -> None:
     world = World(tmp_path, TRIP)
+    world.pace = Pace(every=3)
     await world.listen()
     for at in (0, 10):
         async with world.engine():
@@ -175,11 +176,9 @@ async def test_a_damaged_store_ends_the_engine_before_it_begins(tmp_path: Path) 
             pass
 
 
-async def test_a_store_whose_snapshot_cannot_be_read_is_refused_and_let_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("iotrules.runtime.housekeeping.SNAPSHOT_EVERY", 1)
+async def test_a_store_whose_snapshot_cannot_be_read_is_refused_and_let_go(tmp_path: Path) -> None:
     world = World(tmp_path, TRIP)
+    world.pace = Pace(every=1)
     async with world.engine():
         world.send(0, temp=90)
         await world.until(lambda: world.states() == ["firing"])
@@ -193,11 +192,9 @@ async def test_a_store_whose_snapshot_cannot_be_read_is_refused_and_let_go(
     assert let_go
 
 
-async def test_state_that_cannot_be_stored_fails_the_invocation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("iotrules.runtime.housekeeping.SNAPSHOT_EVERY", 1)
+async def test_state_that_cannot_be_stored_fails_the_invocation(tmp_path: Path) -> None:
     world = World(tmp_path, TRIP.replace("trip", "huge"))
+    world.pace = Pace(every=1)
     async with world.engine():
         world.send(0, temp=90)
         await world.until(lambda: ("huge", "failed") in world.ledger())

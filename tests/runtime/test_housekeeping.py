@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from iotrules.runtime import housekeeping
+from iotrules.runtime.housekeeping import Pace
 from tests.runtime.test_loop import TRIP
 from tests.runtime.world import World
 from tests.stores.disks import SmallDisk, small_disk
@@ -17,11 +17,8 @@ from tests.stores.disks import SmallDisk, small_disk
 QUIET = "  overheat: {from: env, when: temp > 85}\n"
 
 
-@pytest.fixture
-def slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot every ten rows, two parts or so at a time."""
-    monkeypatch.setattr(housekeeping, "SNAPSHOT_EVERY", 10)
-    monkeypatch.setattr(housekeeping, "SLICE_BYTES", 300)
+SLICES = Pace(every=10, slice_bytes=300)
+"""A snapshot every ten rows, two parts or so at a time."""
 
 
 def _generation(world: World) -> int:
@@ -29,9 +26,9 @@ def _generation(world: World) -> int:
     return int(found[0][0]) if found else 0
 
 
-@pytest.mark.usefixtures("slices")
 async def test_inputs_are_decided_on_while_a_snapshot_is_written(tmp_path: Path) -> None:
     world = World(tmp_path, QUIET)
+    world.pace = SLICES
     most, n = 0, 0
     async with world.engine():
         while _generation(world) < 3:
@@ -52,9 +49,9 @@ async def test_inputs_are_decided_on_while_a_snapshot_is_written(tmp_path: Path)
     assert world.states("b1")[: len(before)] == before
 
 
-@pytest.mark.usefixtures("slices")
 async def test_an_engine_that_ends_in_the_middle_of_a_snapshot_goes_on_from_the_one_before(tmp_path: Path) -> None:
     world = World(tmp_path, QUIET)
+    world.pace = SLICES
     half = "SELECT 1 FROM snapshot"
     async with world.engine():
         n = 0

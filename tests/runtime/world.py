@@ -23,6 +23,7 @@ from iotrules.model.rules import RuleSet
 from iotrules.model.times import MILLISECOND, SECOND
 from iotrules.ports import AckToken, Entry, History, Observer, Recovered, Store, Tidied
 from iotrules.runtime.control import ControlServer
+from iotrules.runtime.housekeeping import PACE
 from iotrules.runtime.loop import Runtime
 from iotrules.stores.lease import StoreLease
 from iotrules.stores.letters import StoredLetters
@@ -157,6 +158,8 @@ class World:
         self.on_trouble: Callable[[bool], None] = lambda _: None
         self.control: ControlServer | None = None
         """Of the next engine."""
+        self.pace = PACE
+        """Of the next engine too."""
         self._changed = asyncio.Event()
         self._seqs: dict[str, int] = {}
         self._last = ("", b"")
@@ -303,6 +306,7 @@ class World:
             on_trouble=self.on_trouble,
             lease=self.lease,
             letters=StoredLetters(self.path),
+            pace=self.pace,
         )
 
     def _template(self) -> Path:

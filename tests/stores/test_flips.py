@@ -150,6 +150,23 @@ async def test_a_deleted_log_is_noticed(killed: Killed, tmp_path: Path) -> None:
     assert await _outcome(killed, tmp_path / "case", lambda folder: (folder / "store.db-wal").unlink()) == "detected"
 
 
+async def test_a_store_that_is_refused_is_left_as_it_is_so_that_what_is_lacking_can_be_put_back(
+    killed: Killed, tmp_path: Path
+) -> None:
+    folder = tmp_path / "case"
+    _copy(killed.path.parent, folder)
+    (folder / "store.db-wal").unlink()
+    before = {name: (folder / name).read_bytes() for name in ("store.db", "store.db.head", "store.db.pages")}
+    with pytest.raises(StateError, match="has lost the inputs"):
+        await SqliteStore(folder / "store.db").open()
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert (folder / "store.db-wal").read_bytes() == b""
+    _put(killed.path.with_name("store.db-wal"), folder)
+    store = SqliteStore(folder / "store.db")
+    await store.open()
+    await store.close()
+
+
 async def test_a_flip_in_the_body_of_a_ledger_row_is_named(killed: Killed, tmp_path: Path) -> None:
     place = tmp_path / "case"
     shutil.copytree(killed.path.parent, place)

@@ -80,3 +80,20 @@ async def test_each_connection_is_a_new_generation() -> None:
     broker.drop_connection("x")
     await inbox.have(2)
     assert client.generation == 2
+
+
+async def test_a_client_that_is_cut_off_comes_back_to_its_session_while_others_go_on() -> None:
+    broker = MemoryBroker()
+    cut, other = MemoryTransport(broker, "cut"), MemoryTransport(broker, "other")
+    missing, heard = Inbox(cut), Inbox(other)
+    await cut.start(["t"], missing)
+    await other.start(["t"], heard)
+    broker.cut("cut")
+    broker.publish("t", b"1")
+    await heard.have(1)
+    assert not cut.connected
+    with pytest.raises(UnavailableError):
+        await cut.publish("t", b"2")
+    broker.join("cut")
+    await missing.have(1)
+    assert (missing.payloads, cut.generation, other.generation) == ([b"1"], 2, 1)

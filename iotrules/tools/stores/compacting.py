@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from iotrules.model.errors import ConfigError, StateError, UnavailableError
+from iotrules.stores.disk import SYSTEM_DISK
 from iotrules.stores.guard import beside, log_path
 from iotrules.stores.pages import pages_path, sums_of
 from iotrules.stores.sqlite import SqliteStore
@@ -58,7 +59,7 @@ def _rewrite(store: Path, new: Path) -> None:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("VACUUM")
             db.execute("PRAGMA journal_mode = WAL")
-        sums_of(new).save(new)
+        sums_of(new).save(new, SYSTEM_DISK)
         for file in (log_path(store), Path(f"{store}-shm"), pages_path(store)):
             file.unlink(missing_ok=True)  # the log is empty: all of it was in the file
         new.replace(store)
