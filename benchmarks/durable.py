@@ -4,7 +4,8 @@
 
 Rate: a load generator publishes as fast as the broker takes. Beside `iotrules run` with its store (synchronous=FULL)
 and ten rules stands the same client that only counts and acknowledges, in turns in one run. Latency: at a fixed rate
-every twentieth message is too hot, and the time runs from its PUBLISH to the command on the device's topic.
+every twentieth message is too hot, and the time runs from its PUBLISH to the command on the device's topic; beside it,
+the same client that answers such a message at once, decides nothing and stores nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from wire import Wire, publish
 
+from iotrules.model.inputs import Arrival
+from iotrules.ports import AckToken
 from iotrules.transports.address import BrokerAddress
 from iotrules.transports.broker import mosquitto_program
 from iotrules.transports.mqtt import MqttTransport
@@ -78,13 +81,16 @@ def main() -> None:
     print(
         f"durable share {statistics.median(shares):.0%} (median of {options.runs}, {shares[0]:.0%} to {shares[-1]:.0%})"
     )
-    times = sorted(asyncio.run(_latencies(options.rate, options.seconds)))
-    found = ", ".join(
-        f"{name} {times[int(len(times) * share)] * 1e3:.2f} ms" for name, share in (("p50", 0.5), ("p99", 0.99))
-    )
-    print(
-        f"publish to command at {options.rate:,} msg/s: {found}, longest {times[-1] * 1e3:.2f} ms, {len(times):,} times"
-    )
+    print(f"publish to command at {options.rate:,} msg/s")
+    for _ in range(options.runs):
+        for name, answering in (("answered at once", _echoing), ("decided and durable", _engine)):
+            times = sorted(asyncio.run(_latencies(answering, options.rate, options.seconds)))
+            p50, p99 = (times[int(len(times) * share)] * 1e3 for share in (0.5, 0.99))
+            longest = times[-1] * 1e3
+            print(
+                f"{name:20} p50 {p50:.2f} ms   p99 {p99:.2f} ms   longest {longest:.2f} ms   {len(times):,} times",
+                flush=True,
+            )
 
 
 async def _counted(seconds: float) -> float:
@@ -111,10 +117,10 @@ async def _count(port: int) -> None:
     """The client that only counts; it prints its count at each SIGUSR1."""
     count = 0
 
-    def take(batch: object) -> None:
+    def take(batch: Sequence[tuple[Arrival, AckToken]]) -> None:
         nonlocal count
-        count += len(batch)  # type: ignore[arg-type]  # a list of pairs
-        transport.acknowledge([token for _, token in batch])  # type: ignore[attr-defined]
+        count += len(batch)
+        transport.acknowledge([token for _, token in batch])
 
     transport = MqttTransport(BrokerAddress.parse(f"mqtt://127.0.0.1:{port}"), client_id="counter")
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: print(count, flush=True))
@@ -135,7 +141,27 @@ async def _decided(seconds: float) -> float:
     return (after - before) / (ended - began)
 
 
-async def _latencies(rate: int, seconds: float) -> list[float]:
+async def _echo(port: int) -> None:
+    """The client that answers what is too hot, and acknowledges; no decision, no store."""
+    transport = MqttTransport(BrokerAddress.parse(f"mqtt://127.0.0.1:{port}"), client_id="echo")
+    answers = set()
+
+    def take(batch: Sequence[tuple[Arrival, AckToken]]) -> None:
+        for arrival, _ in batch:
+            if b'"temp":9' in arrival.payload or b'"temp":10' in arrival.payload:
+                topic = arrival.topic.replace("/env", "/cmd")
+                answers.add(task := asyncio.create_task(transport.publish(topic, arrival.payload)))
+                task.add_done_callback(answers.discard)
+        transport.acknowledge([token for _, token in batch])
+
+    await transport.start(["site/+/dev/+/env"], take)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+async def _latencies(
+    answering: Callable[[int], contextlib.AbstractContextManager[object]], rate: int, seconds: float
+) -> list[float]:
     """Seconds from the PUBLISH of a message that is too hot to its command."""
     sent: dict[int, float] = {}
     found: list[float] = []
@@ -143,7 +169,7 @@ async def _latencies(rate: int, seconds: float) -> list[float]:
     def command(topic: bytes, _: bytes) -> None:
         found.append(time.perf_counter() - sent.pop(int(topic.split(b"/")[3][1:])))
 
-    with _mosquitto() as port, _engine(port):
+    with _mosquitto() as port, answering(port):
         listener = await Wire.connected(port, "listener", command)
         await listener.subscribe("site/+/dev/+/cmd")
         load = await Wire.connected(port, "load")
@@ -217,6 +243,15 @@ def _mosquitto() -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def _echoing(port: int) -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place, "log")
+        with _process([sys.executable, __file__, "--echo", str(port)], log):
+            _until(lambda: "ready" in log.read_text())
+            yield
+
+
+@contextlib.contextmanager
 def _engine(port: int) -> Iterator[str]:
     """`iotrules run`, ready; the address of its metrics."""
     with tempfile.TemporaryDirectory() as place:
@@ -265,5 +300,7 @@ def _until(true: object) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--count"]:
         asyncio.run(_count(int(sys.argv[2])))
+    elif sys.argv[1:2] == ["--echo"]:
+        asyncio.run(_echo(int(sys.argv[2])))
     else:
         main()

@@ -26,9 +26,11 @@ from iotrules.model.rules import InvokeStep, RuleSet
 from iotrules.ports import Clock, Store, Transport
 from iotrules.runtime.clock import SystemClock
 from iotrules.runtime.control import ControlServer, control_path
+from iotrules.runtime.housekeeping import PACE, Pace
 from iotrules.runtime.logging import LogObserver
 from iotrules.runtime.loop import Runtime
 from iotrules.runtime.metrics import EngineMetrics
+from iotrules.runtime.prompt import stay_prompt
 from iotrules.runtime.reloading import Outcome, Reloading, beside
 from iotrules.runtime.standby import wait_for_turn
 from iotrules.stores.lease import StoreLease
@@ -67,6 +69,7 @@ class Parts:
     store: Callable[[Store], Store] = lambda store: store
     transport: Callable[[Transport], Transport] = lambda transport: transport
     clock: Callable[[Clock], Clock] = lambda clock: clock
+    pace: Pace = PACE
 
 
 @click.command("run", short_help="run the engine")
@@ -182,6 +185,7 @@ async def _lead(
         on_trouble=metrics.store_trouble,
         lease=lease,
         letters=StoredLetters(options.store),
+        pace=parts.pace,
     )
     loop = asyncio.get_running_loop()
     lease.when_lost(lambda lost: _call(loop, runtime.fail, lost))
@@ -198,6 +202,7 @@ async def _lead(
     aides = [reloading.run(), reloading.watch(options.rules)] if options.watch else [reloading.run()]
 
     def ready() -> None:
+        stay_prompt()
         rules = runtime.rules
         metrics.know(rules, functions.names())
         metrics.activated(lease.epoch, lease.succession)

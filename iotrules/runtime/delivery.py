@@ -106,7 +106,8 @@ class Deliverer:
         """Try until the engine says that the effect is settled."""
         attempts, next_try = row.attempts, row.next_try
         while True:
-            await asyncio.sleep(self._wait(attempts, next_try))
+            if pause := self._wait(attempts, next_try):
+                await asyncio.sleep(pause)
             await self._lease.confirm()
             receipt = await self._attempt(row.effect, attempts)
             change = await self._inbox.settle(receipt)

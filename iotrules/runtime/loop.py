@@ -18,7 +18,7 @@ import structlog
 
 from iotrules.engine import Engine
 from iotrules.engine.state import Remembered
-from iotrules.model.decisions import Decision, Key, LedgerChange, Reading
+from iotrules.model.decisions import Decision, Key, LedgerChange
 from iotrules.model.errors import ConfigError, IotrulesError, LostLeaseError, StateError, UnavailableError
 from iotrules.model.inputs import Arrival, Input, Receipt, Reload, Started, Tick
 from iotrules.model.rules import RuleSet
@@ -39,6 +39,7 @@ from iotrules.ports import (
     Transport,
 )
 from iotrules.runtime.backlog import Backlog
+from iotrules.runtime.charting import Charting
 from iotrules.runtime.control import ControlServer, operator_requests
 from iotrules.runtime.delivery import Deliverer
 from iotrules.runtime.housekeeping import PACE, Housekeeping, Pace
@@ -54,9 +55,6 @@ FIRST_PAUSE, LAST_PAUSE = 0.5, 10.0
 MAX_WAIT = 60.0
 ALIVE_EVERY = 10.0
 """Seconds between two notes that we run, where rules must know how long we did not."""
-HISTORY_BACKLOG = 50_000
-HISTORY_PAUSE = 1.0
-"""Seconds between two writes to the history, so that each device's readings go together."""
 
 
 class Runtime:
@@ -92,7 +90,7 @@ class Runtime:
         self._store = store
         self._transport = transport
         self._functions = functions
-        self._history = history
+        self._charting = Charting(history)
         self._clock = clock
         self._observers = observers
         self._inbox = Inbox(clock.now)
@@ -106,8 +104,6 @@ class Runtime:
         self._loose: Counter[tuple[str, str]] = Counter()
         self._house = Housekeeping(store, pace, self._loose)
         self._trouble = StoreTrouble(on_trouble)
-        self._readings: list[Reading] = []
-        self._readings_waiting = asyncio.Event()
         self._deliverer = Deliverer(
             transport,
             functions,
@@ -152,7 +148,7 @@ class Runtime:
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Recover, connect, and go round until `stop`. StateError or ConfigError if that can't go on."""
-        keeper = asyncio.create_task(self._keep_history(), name="history")
+        keeper = asyncio.create_task(self._charting.run(), name="history")
         try:
             rows = await self._recover()
             await self._tell_of_stop()
@@ -203,8 +199,8 @@ class Runtime:
         await self._deliverer.stop()
         await self._transport.stop()
         await self._functions.stop()
-        await self._write_history()
-        await self._history.close()
+        await self._house.end()
+        await self._charting.close()
         if self._alive_noted:
             with contextlib.suppress(LostLeaseError):  # the one that has taken over notes it
                 await self._note_alive()
@@ -227,7 +223,7 @@ class Runtime:
             await self._note_alive()
         if self._wanted is not None:
             await self._change_rules(*self._wanted)
-        await self._house.turn(self._engine, self._sequence, now)
+        await self._house.turn(self._engine, self._sequence, now, busy=bool(work.inputs))
 
     def _patience(self) -> float:
         """Seconds until the engine wants to be woken, or the wait for the backlog's end is over."""
@@ -268,8 +264,12 @@ class Runtime:
                 if self._stop_asked.is_set():
                     raise
                 self._deliverer.add(await self._recover())
-        self._let_out(work, entries, perf_counter() - started)
-        self._house.journaled(len(entries))
+        seconds = perf_counter() - started
+        self._let_out(work, entries)
+        if any(entry.decision.effects for entry in entries):
+            await asyncio.sleep(0)  # effects leave first
+        self._tell(entries, seconds)
+        self._house.journaled(entry.value for entry in entries)
 
     def _decide(self, inputs: Sequence[Input], now: int) -> list[Entry]:
         entries = []
@@ -283,17 +283,18 @@ class Runtime:
                 entries.append(Entry(self._sequence, now, value, decision))
         return entries
 
-    def _let_out(self, work: Work, entries: Sequence[Entry], seconds: float) -> None:
-        """Acknowledge, deliver, tell: all of it after the commit."""
+    def _let_out(self, work: Work, entries: Sequence[Entry]) -> None:
+        """Acknowledge, deliver, answer: all of it after the commit."""
         self._transport.acknowledge(work.tokens)
         for entry in entries:
             self._deliverer.add(LedgerRow(effect, 0, 0) for effect in entry.decision.effects)
-            self._readings.extend(entry.decision.readings[: HISTORY_BACKLOG - len(self._readings)])
             if isinstance(entry.value, Receipt):
                 _answer(work, entry.value.effect, entry.decision.ledger)
         _answer_asked(work, entries)
-        if self._readings:
-            self._readings_waiting.set()
+
+    def _tell(self, entries: Sequence[Entry], seconds: float) -> None:
+        for entry in entries:
+            self._charting.add(entry.decision.readings)
         for observer in self._observers:
             observer.committed(entries, seconds)
 
@@ -312,7 +313,7 @@ class Runtime:
         self._engine = rebuild(recovered)
         self._sequence = recovered.sequence
         self._alive = recovered.alive
-        self._house.begin(len(recovered.entries))
+        self._house.begin(value for _, _, value in recovered.entries)
         log.info(
             "recovered",
             sequence=self._sequence,
@@ -368,21 +369,6 @@ class Runtime:
 
     def _remembered(self, key: Key) -> Remembered:
         return self._engine.remembered(key)
-
-    async def _keep_history(self) -> None:
-        """Write readings for charts, off the path to durability; when it can't keep up, charts have gaps."""
-        while True:
-            await self._readings_waiting.wait()
-            self._readings_waiting.clear()
-            await self._write_history()
-            await asyncio.sleep(HISTORY_PAUSE)
-
-    async def _write_history(self) -> None:
-        batch, self._readings = self._readings, []
-        try:
-            await self._history.append(batch)
-        except UnavailableError as error:
-            log.warning("history not written: charts have a gap", reason=str(error))
 
 
 def rebuild(recovered: Recovered) -> Engine:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import aiosqlite
+
+from iotrules.stores.transact import Statement, transact
 
 T = TypeVar("T")
 
@@ -42,6 +45,12 @@ class Disk(Protocol):
         """Open a database in autocommit mode. sqlite3.Error."""
         ...
 
+    async def transact(
+        self, connection: aiosqlite.Connection, fence: tuple[str, str], statements: Sequence[Statement]
+    ) -> list[int]:
+        """See `transact`, on the connection's thread."""
+        ...
+
     def held(self, path: Path) -> AbstractContextManager[None]:
         """Have the database open for reading, if it can be: closing another connection then writes nothing to it."""
         ...
@@ -64,6 +73,13 @@ class SystemDisk:
 
     def connect(self, path: Path) -> Awaitable[aiosqlite.Connection]:
         return aiosqlite.connect(path, isolation_level=None, timeout=5, iter_chunk_size=_CHUNK)
+
+    async def transact(
+        self, connection: aiosqlite.Connection, fence: tuple[str, str], statements: Sequence[Statement]
+    ) -> list[int]:
+        work = partial(transact, connection._conn, fence, statements)  # decision 0015
+        changed: list[int] = await connection._execute(work)  # type: ignore[no-untyped-call]
+        return changed
 
     @contextmanager
     def held(self, path: Path) -> Iterator[None]:

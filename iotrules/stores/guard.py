@@ -6,7 +6,6 @@ House rule: both are looked at before SQLite opens the store, and up to date bef
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,11 @@ from iotrules.stores.btree import owners
 from iotrules.stores.disk import SYSTEM_DISK, Disk
 from iotrules.stores.head import Head, HeadFile, head_path, read_head
 from iotrules.stores.kept import read_kept
-from iotrules.stores.pages import PageSums, pages_path, read_sums, sums_of
-from iotrules.stores.wal import HEADER, Log, changed_pages, read_log, salts_of
+from iotrules.stores.pages import PageSums, pages_path, read_sums, sum_of, sums_of
+from iotrules.stores.wal import Follower, Log, read_log
+
+LOOK_FRAMES = 64
+"""Of the log, after which it is looked at on the way, so that little is left to do at a checkpoint."""
 
 
 def log_path(store: Path) -> Path:
@@ -100,6 +102,20 @@ def check_head(store: Path, head: Head | None, sequence: int, chain: bytes | Non
         )
 
 
+class Sums:
+    """Of pages that transactions have changed; making them takes a while, and may be done while others commit."""
+
+    def __init__(self, follower: Follower, frames: dict[int, int]) -> None:
+        self._follower = follower
+        self.frames = frames
+        self.made: dict[int, bytes] = {}
+
+    def make(self) -> None:
+        """OSError."""
+        if self.frames:
+            self.made = {page: sum_of(content) for page, content in self._follower.contents(self.frames)}
+
+
 class Guard:
     """Keeps both files of a store that is open. All of it may block for as long as a disk does."""
 
@@ -108,13 +124,14 @@ class Guard:
         self._store = store
         self._disk = disk
         self._sums = found.sums if found.sums is not None else _adopted(store)
-        self._done = (b"", 0)
+        self._follower = Follower(log_path(store))
         self._head = HeadFile(store, disk)
 
     def committed(self, sequence: int, chain: bytes) -> None:
         """A transaction is durable. Where the disk takes nothing, the head lags: the next one will say as much."""
         try:
-            salts = self._salts()
+            self._follower.look(LOOK_FRAMES)
+            salts = self._follower.salts
             begun = self._head.head is None or self._head.head.salts != salts
             self._head.write(Head(sequence, chain, salts))
             if begun:
@@ -129,13 +146,24 @@ class Guard:
         """What the file says; None: nothing yet."""
         return self._head.head
 
+    def waiting(self) -> Sums:
+        """The pages whose sums are yet to be made."""
+        return Sums(self._follower, self._follower.waiting())
+
+    def take(self, sums: Sums) -> None:
+        """Keep those that are made."""
+        last = self._follower.done(sums.frames)
+        if last:
+            self._sums.put({page: sums.made[page] for page in last}, self._follower.size)
+
     def settle(self) -> None:
         """Bring both up to date before a checkpoint, or before the database is closed. OSError: then neither."""
-        done, pages, size = changed_pages(log_path(self._store), self._done)
-        if size:
-            self._sums.put(pages, size)
+        self._follower.look()
+        rest = self.waiting()
+        rest.make()
+        self.take(rest)
+        if self._sums.changed:
             self._sums.save(self._store, self._disk)
-        self._done = done
         self._head.sync()
 
     def sync(self) -> None:
@@ -144,16 +172,6 @@ class Guard:
 
     def close(self) -> None:
         self._head.close()
-
-    def _salts(self) -> bytes:
-        try:
-            handle = os.open(log_path(self._store), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return b""
-        try:
-            return salts_of(os.pread(handle, HEADER, 0))
-        finally:
-            os.close(handle)
 
 
 def write_beside(store: Path, sequence: int, chain: bytes) -> None:

@@ -131,7 +131,21 @@ class StoreLease:
         """In a transaction that writes: LostLeaseError if the store has given a later epoch than ours."""
         self._check()
         if [row[0] for row in await connection.execute_fetchall(_ROW)] != [_token(self._me)]:
-            raise self._lose()
+            raise self.lose()
+
+    def fence_query(self) -> tuple[str, str]:
+        """For a transaction: a query and what it must give, or else `lose`. LostLeaseError: that is known already."""
+        self._check()
+        return _ROW, _token(self._me)
+
+    def lose(self) -> LostLeaseError:
+        """Another engine has taken over: what to raise."""
+        self._lost = LostLeaseError(
+            f"another engine has taken over the store {self._store}, since this one ({self._me}) gave no sign of life "
+            f"for {LEASE:g} s; nothing was lost, and this one ends"
+        )
+        self._on_lost(self._lost)
+        return self._lost
 
     def valid(self) -> bool:
         """Is it certain that no other engine is active? Not after a pause, until it was looked at."""
@@ -286,7 +300,7 @@ class StoreLease:
         """Another file is there: a standby has taken over, is about to, or somebody has removed ours."""
         token = _stored_token(self._store)
         if self.epoch and token is not None and token != _token(self._me):
-            self._lose()
+            self.lose()
             return False
         free = lockfile.lock(self._path)
         if free is None:
@@ -294,14 +308,6 @@ class StoreLease:
         old.close()
         self._file = free
         return True
-
-    def _lose(self) -> LostLeaseError:
-        self._lost = LostLeaseError(
-            f"another engine has taken over the store {self._store}, since this one ({self._me}) gave no sign of life "
-            f"for {LEASE:g} s; nothing was lost, and this one ends"
-        )
-        self._on_lost(self._lost)
-        return self._lost
 
     def _check(self) -> None:
         if self._lost is not None:

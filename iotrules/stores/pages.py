@@ -31,20 +31,23 @@ class PageSums:
     def __init__(self, page_size: int = 4096, sums: bytes = b"") -> None:
         self.page_size = page_size
         self._sums = bytearray(sums)
+        self.changed = False
+        """Since they were stored, or read."""
 
     @property
     def count(self) -> int:
         """Pages that it knows of."""
         return len(self._sums) // _SUM
 
-    def put(self, pages: Mapping[int, bytes], size: int) -> None:
-        """These pages (from 1) are going to be that, and the file that many pages long."""
+    def put(self, sums: Mapping[int, bytes], size: int) -> None:
+        """These pages (from 1) are going to have these sums, and the file to be that many pages long."""
+        self.changed = True
         wanted = size * _SUM
         self._sums.extend(bytes(max(0, wanted - len(self._sums))))
         del self._sums[wanted:]
-        for number, content in pages.items():
+        for number, found in sums.items():
             if number <= size:
-                self._sums[(number - 1) * _SUM : number * _SUM] = _sum(content)
+                self._sums[(number - 1) * _SUM : number * _SUM] = found
 
     def forget(self, number: int) -> None:
         """Nothing is known of this page any more."""
@@ -54,6 +57,7 @@ class PageSums:
         """Durable, all of it or what was there before. OSError."""
         body = _HEAD.pack(_MAGIC, self.page_size // 256, self.count) + self._sums
         disk.replace(pages_path(store), body + _seal(body))
+        self.changed = False
 
     def damaged(self, store: Path, but: Container[int]) -> list[int]:
         """The pages of the file that are not what was written; those in `but` are not looked at. OSError."""
@@ -62,7 +66,7 @@ class PageSums:
             for number in range(1, self.count + 1):
                 content = file.read(self.page_size)
                 known = bytes(self._sums[(number - 1) * _SUM : number * _SUM])
-                if number not in but and known not in (_UNKNOWN, _sum(content)):
+                if number not in but and known not in (_UNKNOWN, sum_of(content)):
                     found.append(number)
         return found
 
@@ -90,11 +94,12 @@ def sums_of(store: Path) -> PageSums:
         number = 0
         while content := file.read(sums.page_size):
             number += 1
-            sums.put({number: content}, number)
+            sums.put({number: sum_of(content)}, number)
     return sums
 
 
-def _sum(content: bytes) -> bytes:
+def sum_of(content: bytes) -> bytes:
+    """A page's."""
     return blake2b(content, digest_size=_SUM).digest()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import aiosqlite
@@ -16,14 +17,14 @@ from iotrules.model.errors import StateError
 from iotrules.stores.kept import JOURNAL
 from iotrules.stores.meta import get_meta, set_meta
 from iotrules.stores.seals import seal
-
-SLICE = 500
-"""Rows that go at once."""
+from iotrules.stores.transact import Statement
 
 JOURNAL_SLICE = 25
 """Journal rows that go at once: one may be as large as a batch."""
 
 _ROWS = "SELECT part, generation, body, hash FROM snapshot ORDER BY part, generation"
+
+_SWEEP_JOURNAL = "DELETE FROM journal WHERE sequence IN (SELECT sequence FROM journal WHERE sequence <= ? LIMIT ?)"
 
 
 class Snapshots:
@@ -42,6 +43,8 @@ class Snapshots:
         """(part, generation): rows up to that generation are not needed, nor what says that a part is gone."""
         self._journal = True
         """May there be journal rows behind the snapshot?"""
+        self._sweeping = 0
+        """Of what is stale, how many are on their way out."""
 
     async def read(self, connection: aiosqlite.Connection, path: Path) -> dict[str, bytes]:
         """The parts that count, each checked: SQLite notices no flipped bit. Half a snapshot is thrown away."""
@@ -106,17 +109,23 @@ class Snapshots:
     def has_waste(self) -> bool:
         return bool(self._stale) or self._journal
 
-    async def sweep(self, connection: aiosqlite.Connection) -> bool:
-        """Delete some of what is not needed, in the transaction that is open. True if there is more."""
-        some = [self._stale.popleft() for _ in range(min(SLICE, len(self._stale)))]
-        await connection.executemany("DELETE FROM snapshot WHERE part = ? AND generation < ?", some)
-        await connection.executemany("DELETE FROM snapshot WHERE part = ? AND generation = ? AND body IS NULL", some)
-        if self._journal:
-            query = "DELETE FROM journal WHERE sequence IN (SELECT sequence FROM journal WHERE sequence <= ? LIMIT ?)"
-            cursor = await connection.execute(query, (self.sequence, JOURNAL_SLICE))
-            self._journal = cursor.rowcount == JOURNAL_SLICE
-            await cursor.close()
-        return self.has_waste
+    def sweeping(self, most: int) -> list[Statement]:
+        """What deletes some of what is not needed: so many rows of the snapshot at most; the last is of the journal."""
+        if not self.has_waste:
+            return []
+        some = list(islice(self._stale, most))
+        self._sweeping = len(some)
+        return [
+            ("DELETE FROM snapshot WHERE part = ? AND generation < ?", some),
+            ("DELETE FROM snapshot WHERE part = ? AND generation = ? AND body IS NULL", some),
+            (_SWEEP_JOURNAL, [(self.sequence, JOURNAL_SLICE if self._journal else 0)]),
+        ]
+
+    def swept(self, journal_rows: int) -> None:
+        """That is durable; so many rows of the journal went."""
+        for _ in range(self._sweeping):
+            self._stale.popleft()
+        self._sweeping, self._journal = 0, journal_rows == JOURNAL_SLICE
 
 
 async def journal_after(

@@ -32,9 +32,10 @@ from iotrules.stores.retention import Retention
 from iotrules.stores.rows import EntryRows, rule_rows
 from iotrules.stores.seals import link
 from iotrules.stores.snapshots import Snapshots, journal_after
-from iotrules.stores.tidying import Tidying
+from iotrules.stores.tidying import SWEPT, SWEPT_BESIDE, Tidying
+from iotrules.stores.transact import FencedError, Statement
 
-_LOG_LIMIT = 16 * 2**20
+_LOG_LIMIT = 32 * 2**20
 """Bytes that the log's file keeps after a checkpoint, to be used again."""
 
 
@@ -56,8 +57,6 @@ class SqliteStore:
         self._sound = True
         """Has no write failed in a way that leaves open what is on the disk?"""
         self._sequence = 0
-        self._staged = (0, b"")
-        """What `_sequence` and `_hash` will be, once the transaction that is open is durable."""
         self._snapshots = Snapshots()
         self._tidying = Tidying(path, retention or Retention())
         self._connection: aiosqlite.Connection | None = None
@@ -107,20 +106,36 @@ class SqliteStore:
             self._lease.release()
 
     async def _commit(self, entries: Sequence[Entry], rules: RuleSet) -> None:
-        async with self._transaction() as connection:
-            chain = self._hash
+        async with self._lock:
+            rows, chain = [], self._hash
             for entry in entries:
                 body = encode_input(entry.value)
                 chain = link(chain, entry.sequence, entry.now, body)
-                await connection.execute(
-                    "INSERT INTO journal VALUES (?, ?, ?, ?)", (entry.sequence, entry.now, body, chain)
-                )
-            for statement, rows in EntryRows(entries).statements():
-                await connection.executemany(statement, rows)
+                rows.append((entry.sequence, entry.now, body, chain))
+            statements = [("INSERT INTO journal VALUES (?, ?, ?, ?)", rows), *EntryRows(entries).statements()]
             if any(isinstance(entry.value, Reload) for entry in entries):
-                await connection.execute("DELETE FROM rules")
-                await connection.executemany("INSERT INTO rules VALUES (?,?,?,?,?,?,?,?)", rule_rows(rules))
-            self._staged = (entries[-1].sequence if entries else self._sequence, chain)
+                statements.append(("DELETE FROM rules", [()]))
+                statements.append(("INSERT INTO rules VALUES (?,?,?,?,?,?,?,?)", list(rule_rows(rules))))
+            await self._transact(statements, SWEPT_BESIDE)
+            if entries:
+                self._sequence, self._hash = entries[-1].sequence, chain
+            self._note_durable()
+
+    async def _transact(self, statements: Sequence[Statement], swept: int) -> None:
+        """One transaction; with it goes some of what old snapshots have left. The lock is ours."""
+        sweeping = self._snapshots.sweeping(swept)
+        with explained(self._path):
+            try:
+                changed = await self._disk.transact(
+                    self._open_connection(), self._lease.fence_query(), [*statements, *sweeping]
+                )
+            except FencedError:
+                raise self._lease.lose() from None
+            except sqlite3.Error as error:
+                self._sound = self._sound and not _leaves_open(error)
+                raise
+        if sweeping:
+            self._snapshots.swept(changed[-1])
 
     async def _snapshot(self, sequence: int, parts: Mapping[str, bytes | None], *, complete: bool) -> None:
         async with self._transaction() as connection:
@@ -128,15 +143,26 @@ class SqliteStore:
         self._snapshots.wrote(sequence, parts, complete=complete)
 
     async def _tidy(self, now: int, tidied: list[Tidied]) -> None:
-        if self._tidying.is_due(self._snapshots, now):
+        expired: dict[str, int] = {}
+        if self._snapshots.has_waste:
+            async with self._lock:
+                await self._transact([], SWEPT)
+                self._note_durable()
+        elif self._tidying.is_due(now):
             async with self._transaction() as connection:
-                found = await self._tidying.slice(connection, self._snapshots, now)
-            tidied.append(found)
+                expired = await self._tidying.slice(connection, now)
+        tidied.append(Tidied(self._snapshots.has_waste or self._tidying.is_due(now), expired))
         if self._tidying.wants_checkpoint(now):
             await self._checkpoint()
+            self._tidying.copied(now)
 
     async def _checkpoint(self) -> None:
         """Copy what the log holds into the database; readers that are at it are not waited for."""
+        if (guard := self._guard) is not None:
+            sums = guard.waiting()
+            with explained(self._path):
+                await self._disk.work(sums.make)  # others commit meanwhile, so little is left to do
+            guard.take(sums)
         async with self._lock:
             connection, guard = self._open_connection(), self._guard
             if not await self._is_ours(connection):
@@ -154,8 +180,13 @@ class SqliteStore:
         """SQLite's thread can't be called back: who is cancelled leaves, the transaction still ends as it must."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._came_to_its_end)
         await asyncio.shield(task)
+
+    def _came_to_its_end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; a caller that was cancelled does not want it
 
     async def _disconnect(self) -> None:
         """With the last connection SQLite writes to the database, which must be known before, or must not be."""
@@ -248,7 +279,6 @@ class SqliteStore:
         behind = self._snapshots.sequence
         entries = await self._read_journal(connection, behind)
         self._sequence = entries[-1][0] if entries else behind
-        self._staged = (self._sequence, self._hash)
         noted = int(await get_meta(connection, "alive", "0"))
         alive = max(noted, entries[-1][1] if entries else 0) or None
         return Recovered(parts, entries, self._sequence, await self._pending(connection), alive)
@@ -297,21 +327,19 @@ class SqliteStore:
             connection = self._open_connection()
             with explained(self._path):
                 try:
-                    await connection.execute("BEGIN IMMEDIATE")
-                    await self._lease.fence(connection)
+                    await asyncio.gather(connection.execute("BEGIN IMMEDIATE"), self._lease.fence(connection))
                     yield connection
                     await connection.execute("COMMIT")
-                    self._sequence, self._hash = self._staged
                     self._note_durable()
                 except BaseException as error:
-                    self._staged = (self._sequence, self._hash)
                     self._sound = self._sound and not _leaves_open(error)
                     await connection.rollback()  # nothing, if SQLite has done it already
                     raise
 
     def _note_durable(self) -> None:
         if self._guard is not None:
-            self._guard.committed(self._sequence, self._hash)
+            with explained(self._path):
+                self._guard.committed(self._sequence, self._hash)
 
 
 def _settled(guard: Guard) -> bool:

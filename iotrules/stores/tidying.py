@@ -11,15 +11,19 @@ from pathlib import Path
 import aiosqlite
 
 from iotrules.model.times import SECOND
-from iotrules.ports import Tidied
 from iotrules.stores.guard import log_path
 from iotrules.stores.retention import EVERY, SLICE, Retention, Step, steps
-from iotrules.stores.snapshots import Snapshots
+from iotrules.stores.wal import filled
 
-CHECKPOINT_BYTES = 4 * 2**20
-"""Of the write-ahead log, before what it holds is copied into the database."""
+SWEPT, SWEPT_BESIDE = 500, 50
+"""Rows of old snapshots that go at once: in a transaction of their own, and in one that is made anyway."""
 
-CHECKPOINT_EVERY = 10 * SECOND
+CHECKPOINT_FRAMES = 4096
+"""Of the write-ahead log, before what they hold is copied into the database."""
+
+CHECKPOINT_EVERY, LOOK_EVERY = 10 * SECOND, SECOND // 4
+"""Between two checkpoints at most, and between two looks at the log at least."""
+
 FREE_PAGES = 256
 """Given back to the disk at once."""
 
@@ -35,37 +39,39 @@ class Tidying:
         self._retention = retention
         self._round: deque[Step] = deque()
         self._next_round = 0
-        self._next_checkpoint = 0
+        self._next_checkpoint, self._next_look = 0, 0
+        self._filled = self._copied = b"", 0
+        """The filling of the log, and its frames: when it was last looked at, and at the last checkpoint."""
         self._may_shrink = False
 
-    async def slice(self, connection: aiosqlite.Connection, snapshots: Snapshots, now: int) -> Tidied:
-        """One slice, in the transaction that is open."""
-        if now >= self._next_round or now < self._next_round - EVERY:  # a clock that was set back
+    async def slice(self, connection: aiosqlite.Connection, now: int) -> dict[str, int]:
+        """One slice, in the transaction that is open; how many rows are over, by table."""
+        if _is_due(now, self._next_round, EVERY):
             self._round.extend(steps(self._retention, now))
             self._next_round, self._may_shrink = now + EVERY, True
         expired: dict[str, int] = {}
-        if snapshots.has_waste:
-            await snapshots.sweep(connection)
-        elif self._round:
+        if self._round:
             expired = await self._expire(connection, self._round[0])
         elif self._may_shrink:
             self._may_shrink = await _give_back(connection)
-        return Tidied(snapshots.has_waste or bool(self._round) or self._may_shrink, expired)
+        return expired
 
-    def is_due(self, snapshots: Snapshots, now: int) -> bool:
+    def is_due(self, now: int) -> bool:
         """Is there anything for a slice?"""
-        clock = now >= self._next_round or now < self._next_round - EVERY
-        return clock or snapshots.has_waste or bool(self._round) or self._may_shrink
+        return _is_due(now, self._next_round, EVERY) or bool(self._round) or self._may_shrink
 
     def wants_checkpoint(self, now: int) -> bool:
-        size = _size(log_path(self._path))
-        if not size:
+        """Is so much in the log that has not been copied, or has it been there for so long, that it should be?"""
+        if not _is_due(now, self._next_look, LOOK_EVERY):
             return False
-        waited = now >= self._next_checkpoint or now < self._next_checkpoint - CHECKPOINT_EVERY
-        if size < CHECKPOINT_BYTES and not waited:
-            return False
-        self._next_checkpoint = now + CHECKPOINT_EVERY
-        return True
+        self._next_look = now + LOOK_EVERY
+        salts, frames = self._filled = filled(log_path(self._path))
+        fresh = frames - (self._copied[1] if self._copied[0] == salts else 0)
+        return fresh > 0 and (fresh >= CHECKPOINT_FRAMES or _is_due(now, self._next_checkpoint, CHECKPOINT_EVERY))
+
+    def copied(self, now: int) -> None:
+        """A checkpoint has been made."""
+        self._copied, self._next_checkpoint = self._filled, now + CHECKPOINT_EVERY
 
     async def _expire(self, connection: aiosqlite.Connection, step: Step) -> dict[str, int]:
         async with connection.execute(*_values(step.beyond)) as cursor:
@@ -76,6 +82,11 @@ class Tidying:
         if gone < SLICE:
             self._round.popleft()
         return {step.table: gone} if gone > 0 else {}
+
+
+def _is_due(now: int, then: int, every: int) -> bool:
+    """Is the time there, which was put so far ahead? Also where the clock was set back."""
+    return now >= then or now < then - every
 
 
 def _values(query: tuple[str, int]) -> tuple[str, tuple[int]]:
@@ -94,10 +105,3 @@ async def _give_back(connection: aiosqlite.Connection) -> bool:
         return False
     await connection.execute_fetchall(f"PRAGMA incremental_vacuum({FREE_PAGES})")
     return True
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -7,8 +7,10 @@ transaction was durable, and the log is damaged. Source: sqlite.org/fileformat2.
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -20,6 +22,7 @@ HEADER, FRAME_HEADER = 32, 24
 SECTOR = 512
 """Bytes that a disk writes all of, or none."""
 
+_LEADING = struct.Struct(">II8s")
 _MAGIC = 0x377F0682  # the last bit: the words that are added up are big-endian
 _MASK = 0xFFFFFFFF
 _SHIFT = 96
@@ -81,29 +84,104 @@ def read_log(path: Path) -> Log:
     return _follow(data, page_size, found, sums, order, path.name)
 
 
-def changed_pages(path: Path, done: tuple[bytes, int]) -> tuple[tuple[bytes, int], dict[int, bytes], int]:
-    """What the transactions of a log changed that this process wrote: nothing is checked.
+class Follower:
+    """What the transactions of a log change, while it is written to by this process: nothing is checked.
 
-    `done`: the salts and frames up to which this was asked before. Where it is now, the pages with their newest
-    content, and the database's size in pages (0: nothing is new).
+    Look only while no transaction is under way.
     """
-    data = path.read_bytes() if path.exists() else b""
-    if len(data) < HEADER:
-        return done, {}, 0
-    salts, (page_size,) = data[16:24], struct.unpack(">I", data[8:12])
-    begin = done[1] if done[0] == salts else 0
-    fresh: dict[int, bytes] = {}
-    pages: dict[int, bytes] = {}
-    size, end = 0, begin
-    for frame in _frames(data, page_size, begin):
-        if frame.salts != salts:
-            break
-        fresh[frame.page] = data[frame.begin + FRAME_HEADER : frame.begin + FRAME_HEADER + page_size]
-        if frame.commits:
-            pages |= fresh
-            fresh.clear()
-            size, end = frame.size, frame.number + 1
-    return (salts, end), pages, size
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.salts = b""
+        """Of the newest filling; empty: there is no log."""
+        self._frames = 0
+        """Of that filling, looked at."""
+        self._page_size = 0
+        self._newest: dict[int, int] = {}
+        """Page → its newest frame, of those that were looked at and are not `done`."""
+        self.size = 0
+        """The database's, in pages, after the newest transaction that was looked at."""
+
+    def look(self, at_least: int = 1) -> None:
+        """Look at the frames that are new, if there are so many. OSError."""
+        try:
+            handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self.salts, self._frames = b"", 0
+            return
+        try:
+            header = os.pread(handle, HEADER, 0)
+            salts = salts_of(header)
+            if salts != self.salts:
+                self.salts, self._frames, self._page_size = salts, 0, int.from_bytes(header[8:12], "big")
+                self._newest.clear()
+            if salts:
+                self._follow(handle, at_least)
+        finally:
+            os.close(handle)
+
+    def waiting(self) -> dict[int, int]:
+        """What the transactions that were looked at have changed, and nobody has `done` yet: page → newest frame."""
+        return dict(self._newest)
+
+    def contents(self, frames: Mapping[int, int]) -> Iterator[tuple[int, bytes]]:
+        """What the pages of `waiting` are going to be; in any thread, for the frames stay as they are. OSError."""
+        handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for page, frame in frames.items():
+                yield page, os.pread(handle, self._page_size, self._at(frame) + FRAME_HEADER)
+        finally:
+            os.close(handle)
+
+    def done(self, frames: Mapping[int, int]) -> dict[int, int]:
+        """These have been taken in; which of them no later transaction has changed."""
+        last = {page: frame for page, frame in frames.items() if self._newest.get(page) == frame}
+        for page in last:
+            del self._newest[page]
+        return last
+
+    def _follow(self, handle: int, at_least: int) -> None:
+        whole = FRAME_HEADER + self._page_size
+        room = (os.fstat(handle).st_size - HEADER) // whole
+        if (
+            room < self._frames + at_least
+            or os.pread(handle, 8, self._at(self._frames + at_least - 1) + 8) != self.salts
+        ):
+            return
+        fresh: dict[int, int] = {}
+        for number in range(self._frames, room):
+            page, size, salts = _LEADING.unpack(os.pread(handle, 16, self._at(number)))
+            if salts != self.salts:
+                break
+            fresh[page] = number
+            if size:  # the end of a transaction; behind the last one may lie frames of one that was given up
+                self._newest |= fresh
+                self.size, self._frames = size, number + 1
+                fresh.clear()
+
+    def _at(self, frame: int) -> int:
+        return HEADER + frame * (FRAME_HEADER + self._page_size)
+
+
+def filled(path: Path) -> tuple[bytes, int]:
+    """The salts of a log's filling, and how many frames it has so far; nothing is checked. OSError if it can't be read.
+
+    The file itself keeps the length of the longest filling, whose old frames lie behind those of the newest.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b"", 0
+    try:
+        header = os.pread(handle, HEADER, 0)
+        salts = salts_of(header)
+        if not salts:
+            return salts, 0
+        frame = FRAME_HEADER + int.from_bytes(header[8:12], "big")
+        frames = range((os.fstat(handle).st_size - HEADER) // frame)
+        return salts, bisect(frames, 0, key=lambda number: os.pread(handle, 8, HEADER + number * frame + 8) != salts)
+    finally:
+        os.close(handle)
 
 
 def salts_of(header: bytes) -> bytes:

@@ -10,6 +10,7 @@ import sys
 
 from iotrules.cli import main
 from iotrules.cli.run import Parts
+from iotrules.runtime.housekeeping import Pace
 from tests.chaos.points import POINTS, fused
 
 
@@ -31,12 +32,17 @@ def parts(arguments: list[str]) -> Parts:
     return chosen
 
 
+PACE = Pace(every=2_000)
+"""Snapshots often enough for a crash in one."""
+
+
 def both(outer: Parts, inner: Parts) -> Parts:
     """The parts of `inner`, each behind that of `outer`."""
     return Parts(
         store=lambda real: outer.store(inner.store(real)),
         transport=lambda real: outer.transport(inner.transport(real)),
         clock=lambda real: outer.clock(inner.clock(real)),
+        pace=PACE,
     )
 
 

@@ -17,7 +17,7 @@ from tests.stores.disks import SmallDisk, small_disk
 QUIET = "  overheat: {from: env, when: temp > 85}\n"
 
 
-SLICES = Pace(every=10, slice_bytes=300)
+SLICES = Pace(every=40, slice_bytes=300)
 """A snapshot every ten rows, two parts or so at a time."""
 
 
@@ -65,6 +65,16 @@ async def test_an_engine_that_ends_in_the_middle_of_a_snapshot_goes_on_from_the_
         for device in range(n):
             world.send(100 + device, f"b{(device + 1) % 20}", temp=20)
         await world.until(lambda: len(world.rows("SELECT 1 FROM alerts WHERE state = 'resolved'")) == firing)
+
+
+async def test_no_input_waits_for_what_the_store_does_for_itself(tmp_path: Path) -> None:
+    world = World(tmp_path, QUIET)
+    async with world.engine():
+        world.store.tidying.clear()
+        await world.until(lambda: world.store.waiting)
+        world.send(0, temp=90)
+        await world.until(lambda: world.states() == ["firing"])
+        world.store.tidying.set()
 
 
 @pytest.fixture

@@ -83,9 +83,9 @@ class ScriptedStore:
         self.waiting = 0
         self.closed = 0
         self.opened = 0
-        self.before, self.after = asyncio.Event(), asyncio.Event()
-        self.before.set()
-        self.after.set()
+        self.before, self.after, self.tidying = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        for gate in (self.before, self.after, self.tidying):
+            gate.set()
 
     async def open(self) -> Recovered:
         self.opened += 1
@@ -109,6 +109,7 @@ class ScriptedStore:
         await self._store.snapshot(sequence, parts, complete=complete)
 
     async def tidy(self, now: int) -> Tidied:
+        await self._pass(self.tidying)
         return await self._store.tidy(now)
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar, cast
@@ -20,6 +21,7 @@ import aiosqlite
 import apsw
 
 from iotrules.stores.disk import Handle
+from iotrules.stores.transact import Statement, transact
 from tests.simulation.disk import Disk
 
 SYNC_TAKES = 0.002
@@ -120,7 +122,16 @@ class InlineConnection:
         await asyncio.sleep(0)
         return self.at_once(lambda: list(self._db.executemany(sql, rows)))
 
-    def at_once(self, work: Callable[[], list[Row]]) -> list[Row]:
+    async def visit(self, fence: tuple[str, str], statements: Sequence[Statement]) -> list[int]:
+        """A whole transaction in one go."""
+        await asyncio.sleep(SYNC_TAKES)
+        return self.at_once(lambda: transact(Visit(self._db), fence, self.planned(statements)))
+
+    def planned(self, statements: Sequence[Statement]) -> Sequence[Statement]:
+        """As they are; a planted bug has others."""
+        return statements
+
+    def at_once(self, work: Callable[[], list[T]]) -> list[T]:
         if self._disk.dead:
             raise _named(apsw.SQLITE_IOERR_WRITE, "there is no process any more (by script)")
         try:
@@ -143,6 +154,36 @@ def _named(code: int, words: str) -> sqlite3.Error:
     return error
 
 
+class Visit:
+    """What `transact` uses of sqlite3.Connection."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    def execute(self, sql: str, /) -> Done:
+        return self._done(lambda: list(self._db.execute(sql)))
+
+    def executemany(self, sql: str, rows: Sequence[Row], /) -> Done:
+        return self._done(lambda: list(self._db.executemany(sql, rows)))
+
+    def _done(self, work: Callable[[], list[Row]]) -> Done:
+        before = self._db.total_changes()
+        return Done(work(), self._db.total_changes() - before)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    rows: list[Row]
+    rowcount: int
+
+    def fetchall(self) -> list[Row]:
+        return self.rows
+
+
 class StoreDisk:
     """The store's port `Disk`, on a disk that can fail."""
 
@@ -157,6 +198,11 @@ class StoreDisk:
         except apsw.Error as error:
             raise _as_sqlite3(error) from error
         return cast(aiosqlite.Connection, self._kind(db, self._disk))  # it has what the store uses of one
+
+    async def transact(
+        self, connection: aiosqlite.Connection, fence: tuple[str, str], statements: Sequence[Statement]
+    ) -> list[int]:
+        return await cast(InlineConnection, connection).visit(fence, statements)
 
     @contextmanager
     def held(self, path: Path) -> Iterator[None]:

@@ -15,8 +15,9 @@ from iotrules.model.errors import StateError, UnavailableError
 from iotrules.model.inputs import Arrival
 from iotrules.model.rules import RuleSet
 from iotrules.ports import AckToken, Entry, OnBatch, Recovered, Store, Tidied, Transport
+from iotrules.stores.transact import Statement
 from tests.simulation.disk import Disk
-from tests.simulation.inline import InlineConnection, Row
+from tests.simulation.inline import InlineConnection
 from tests.simulation.outcome import Adapters
 
 
@@ -114,11 +115,9 @@ def _unsettled(decision: Decision) -> Decision:
 class SplitCommit(InlineConnection):
     """Writes the ledger in a transaction of its own."""
 
-    async def run_many(self, sql: str, rows: Sequence[Row]) -> list[Row]:
-        if sql.startswith("INSERT INTO ledger"):
-            await self.run("COMMIT", ())
-            await self.run("BEGIN IMMEDIATE", ())
-        return await super().run_many(sql, rows)
+    def planned(self, statements: Sequence[Statement]) -> Sequence[Statement]:
+        again: list[Statement] = [("COMMIT", [()]), ("BEGIN IMMEDIATE", [()])]
+        return [one for plan in statements for one in (*(again if "INTO ledger" in plan[0] else ()), plan)]
 
 
 class LyingDisk(Disk):

@@ -36,6 +36,7 @@ class Verdict:
 
 def run(script: Script, adapters: Adapters = SOUND) -> Verdict:
     """Live through a script, and judge it. An error that ends the run is a fault like any other."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
@@ -44,6 +45,8 @@ def run(script: Script, adapters: Adapters = SOUND) -> Verdict:
         return Verdict(script, (f"I8 {error}",), (), Counter())
     except Exception as error:  # noqa: BLE001 - whatever it is, the seed that shows it must be told
         return Verdict(script, (f"I12 the run ended with {type(error).__name__}: {error}",), (), Counter())
+    finally:
+        structlog.configure(**before)
     return Verdict(script, tuple(judge(outcome)), tuple(outcome.facts.lines), _did(outcome))
 
 

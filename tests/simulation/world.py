@@ -299,7 +299,7 @@ class World:
             clock=self._clock,
             observers=[],
             name=ENGINE,
-            pace=Pace(self._script.snapshot_every, SLICE_BYTES),
+            pace=Pace(self._script.snapshot_every * 4, SLICE_BYTES),
             jitter=Random(f"{self._script.seed} {self.facts.starts}"),
         )
 
