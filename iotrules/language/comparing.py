@@ -15,6 +15,7 @@ from iotrules.language.differences import (
     different_streams,
     different_whens,
 )
+from iotrules.language.meaning import differ_in_parts, some_raise_alike
 from iotrules.language.unparse import unparse
 from iotrules.language.written import (
     downtime_text,
@@ -33,15 +34,17 @@ from iotrules.model.rules import Absence, Clear, Condition, Hold, Ladder, Rule, 
 from iotrules.model.sequences import EventPattern, Forbidden, Sequence, sequence_text
 from iotrules.model.times import duration_words
 
-Kind: TypeAlias = Literal["added", "removed", "meaning", "action", "words"]
+Kind: TypeAlias = Literal["added", "removed", "meaning", "part", "action", "words"]
 
 _WORDS = frozenset({"summary", "labels", "description", "runbook", "severity"})
-_NOT_COMPARED = frozenset({"name", "location", "meaning", "body"})
+_NOT_COMPARED = frozenset({"name", "location", "meaning", "parts", "body"})
 
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """`meaning` begins the rule's state anew; `action` (what it does) and `words` keep it."""
+    """`meaning` begins the rule's state anew, `part` that of some of its levels or clears; `action` (what it does) and
+    `words` keep it.
+    """
 
     rule: str
     kind: Kind
@@ -64,7 +67,8 @@ def _change(old: Rule, new: Rule, before: RuleSet, after: RuleSet) -> RuleChange
     parts = (*_body(old, new), *_members(old, new), *_plain(old, new))
     if old.meaning != new.meaning:
         around = (*_streams(old, new, before, after), *_attributes(old, new, before, after))
-        return RuleChange(old.name, "meaning", (*parts, *around))
+        kind: Kind = "part" if differ_in_parts(old, new) and some_raise_alike(old, new) else "meaning"
+        return RuleChange(old.name, kind, (*parts, *around))
     if not parts:
         return None
     keys = {field.name for field in fields(Rule) if getattr(old, field.name) != getattr(new, field.name)}

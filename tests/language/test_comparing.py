@@ -39,14 +39,8 @@ def test_what_is_there_no_more_and_what_is_new() -> None:
         (RULE, RULE.replace("85", "88"), ["when: temp > 85 → temp > 88"]),
         (RULE, RULE.replace("2m", "5m"), ["for: 2m → 5m"]),
         (RULE, RULE.replace("for: 2m, ", ""), ["for: 2m → nothing"]),
-        (RULE, RULE.replace("for:", "clear: temp < 70, for:"), ["clear: nothing → temp < 70"]),
         (RULE, RULE.replace("for:", "by: [device], for:"), ["by: [site, device] → [device]"]),
         (RULE, RULE.replace("for:", "missing: error, for:"), ["missing: hold → error"]),
-        (LADDER, LADDER.replace("75", "70"), ["levels.major.when: temp > 75 → temp > 70"]),
-        (LADDER, LADDER.replace("      critical: {when: temp > 85}\n", ""),
-         ["levels.critical: temp > 85 → nothing", "severity: critical → major"]),
-        (LADDER, LADDER.replace("clear: temp < 60", "clear: {when: temp < 60, for: 1m}"),
-         ["clear: temp < 60 → temp < 60 for 1m"]),
         (SILENT, SILENT.replace("for: 1m", "for: 3 * interval"), ["for: 1m → 3 * interval"]),
         (SILENT, SILENT.replace("for: 1m", "for: 1m, expect: seen_within 2d"),
          ["expect: seen_within 7d → seen_within 2d"]),
@@ -57,6 +51,21 @@ def test_what_is_there_no_more_and_what_is_new() -> None:
 )  # fmt: skip
 def test_what_decides_is_a_change_of_meaning(before: str, after: str, differences: list[str]) -> None:
     assert _told(before, after) == [("r", "meaning", differences)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differences"),
+    [
+        (RULE, RULE.replace("for:", "clear: temp < 70, for:"), ["clear: nothing → temp < 70"]),
+        (LADDER, LADDER.replace("75", "70"), ["levels.major.when: temp > 75 → temp > 70"]),
+        (LADDER, LADDER.replace("      critical: {when: temp > 85}\n", ""),
+         ["levels.critical: temp > 85 → nothing", "severity: critical → major"]),
+        (LADDER, LADDER.replace("clear: temp < 60", "clear: {when: temp < 60, for: 1m}"),
+         ["clear: temp < 60 → temp < 60 for 1m"]),
+    ],
+)  # fmt: skip
+def test_a_level_or_a_clear_is_a_change_in_part(before: str, after: str, differences: list[str]) -> None:
+    assert _told(before, after) == [("r", "part", differences)]
 
 
 @pytest.mark.parametrize(
