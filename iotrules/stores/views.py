@@ -19,6 +19,7 @@ from iotrules.model.errors import ConfigError, StateError, UnavailableError
 T = TypeVar("T")
 VERSION = "3"  # meta.version of a store that these queries understand
 BUSY_SECONDS = 1.0  # a query waits so long for a lock; readers of a WAL store hardly ever do
+_LAST_INSTANT = 2**63 - 1
 ACTIVE = (AlertState.PENDING, AlertState.FIRING)
 
 
@@ -165,6 +166,8 @@ _DEAD_LETTERS = """SELECT id, sequence, topic, payload, received, reason, detail
 ORDER BY id DESC LIMIT ?"""
 _SIZES = """SELECT (SELECT count(*) FROM transitions), (SELECT count(*) FROM dead_letters),
 (SELECT count(*) FROM invocations WHERE cold)"""
+_KEYS_ON_RECORD = """SELECT key FROM transitions WHERE rule = ? UNION SELECT key FROM quiet_transitions WHERE rule = ?
+ORDER BY key LIMIT ?"""
 _RULES = "SELECT name, stream, severity, condition, file, line, dry_run, thresholds FROM rules ORDER BY name"
 
 
@@ -239,11 +242,22 @@ class StoreView:
         query = _TRANSITIONS + where + "ORDER BY decided DESC, number DESC LIMIT ?"
         return self._transition_rows(await self.rows(query, *values, limit))
 
-    async def history(self, rule: str, key: str, limit: int = 100) -> list[TransitionRow]:
-        """Transitions of a rule and key, newest first, also those from when it said `alert: false`."""
-        where, values = _filters(("key = ?", key), ("rule = ?", rule))
+    async def history(
+        self, rule: str, key: str, limit: int = 100, *, until: int = _LAST_INSTANT
+    ) -> list[TransitionRow]:
+        """Transitions of a rule and key decided up to `until` (ns), newest first, with those under `alert: false`."""
+        where = "WHERE rule = ? AND key = ? AND decided <= ?"
         query = " ".join((_TRANSITIONS, where, "UNION ALL", _QUIET, where, "ORDER BY number DESC LIMIT ?"))
-        return self._transition_rows(await self.rows(query, *values, *values, limit))
+        return self._transition_rows(await self.rows(query, *(rule, key, until) * 2, limit))
+
+    async def keys_on_record(self, rule: str, limit: int = 10_000) -> list[str]:
+        """The keys (canonical JSON) of which a rule of this name, perhaps one that is gone, has transitions."""
+        return [key for (key,) in await self.rows(_KEYS_ON_RECORD, rule, rule, limit)]
+
+    async def commands_of(self, rule: str, episode: int, until: int, limit: int = 100) -> list[CommandRow]:
+        """What an episode of a rule (of any of its keys) asked devices for up to `until` (ns), oldest first."""
+        query = _COMMANDS + "WHERE rule = ? AND episode = ? AND issued <= ? ORDER BY issued, id LIMIT ?"
+        return [CommandRow(*row) for row in await self.rows(query, rule, episode, until, limit)]
 
     def _transition_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[TransitionRow]:
         return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]

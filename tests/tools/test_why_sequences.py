@@ -89,6 +89,7 @@ async def test_of_an_alert_that_fires_every_step_has_come(world: StoredBuilding)
 def test_a_program_gets_the_steps_too(world: StoredBuilding, tmp_path: Path) -> None:
     world.door(0, temp=10)
     world.motion(5, seen=False)
+    world.now = at(6)
     asyncio.run(world.write())
     command = ["why", "let-in", "--key", "site=A", "--json", "--at", instant_text(at(6))]
     command += ["--store", str(tmp_path / "store.db")]

@@ -12,6 +12,7 @@ from iotrules.model.times import SECOND
 from iotrules.stores.views import TransitionRow
 from iotrules.tools.instants import instant_text
 from iotrules.tools.why.asking import Answer
+from iotrules.tools.why.record import read_record
 
 JSON_VERSION = 1
 
@@ -26,6 +27,7 @@ def document(answer: Answer) -> dict[str, Any]:
         "explanation": None if answer.explanation is None else _explanation(answer.explanation),
         "changes": [_change(change) for change in answer.changes],
         "remarks": list(answer.remarks),
+        "stored": None if answer.stored is None else _stored(answer.stored),
         "near": [dict(key.labels) for key in answer.near],
     }
 
@@ -50,6 +52,24 @@ def _explanation(told: Explanation) -> dict[str, Any]:
         "notes": list(told.notes),
         "meaning": told.meaning,
         "place": to_builtins(told.place),
+    }
+
+
+def _stored(change: TransitionRow) -> dict[str, Any]:
+    """What is on record with the newest change until then, in the units of the rest of the document."""
+    record = read_record(change)
+    return {
+        "number": change.number,
+        "condition": record.condition,
+        "truth": record.truth,
+        "values": dict(record.values),
+        "sample_time": None if record.sample_time is None else instant_text(record.sample_time),
+        "tree": to_builtins(record.tree),
+        "clear": to_builtins(record.clear),
+        "samples": [_samples(one.name, one.count, one.newest) for one in record.samples],
+        "progress": None if record.progress is None else _progress(record.progress),
+        "meaning": record.meaning,
+        "place": to_builtins(record.place),
     }
 
 

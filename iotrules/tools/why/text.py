@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from iotrules.engine.explain import shown
-from iotrules.model.evidence import Node, Progress, Samples
+from iotrules.model.evidence import Samples
 from iotrules.model.explanation import ClearExplained, Explanation, StepExplained
 from iotrules.model.times import duration_words, rough_words
 from iotrules.stores.views import TransitionRow
 from iotrules.tools.instants import clock_words
 from iotrules.tools.why.asking import CHANGES_SHOWN, Answer
-
-_MARKS = {True: "✔", False: "✘", None: "?"}
+from iotrules.tools.why.parts import hold_words, progress_words, tree_lines
+from iotrules.tools.why.record import record_lines
 
 
 def lines(answer: Answer) -> list[str]:
@@ -36,6 +36,8 @@ def _lines(answer: Answer) -> Iterator[str]:
         yield from _condition(told)
         yield from _newest(told, answer.at)
         yield from (f"  note: {note}" for note in told.notes)
+    if answer.stored is not None:
+        yield from record_lines(answer.stored, answer.at, told.meaning if told else "")
     yield from _changes(answer)
     if told:
         yield from ("", f"{told.place.file}:{told.place.line} (meaning {told.meaning})")
@@ -48,11 +50,11 @@ def _condition(told: Explanation) -> Iterator[str]:
         for step in told.steps:
             yield from _step(step, told.now)
     if told.silence:
-        yield from ("", f"silence: {_progress(told.silence.progress)}")
+        yield from ("", f"silence: {progress_words(told.silence.progress)}")
     for level in told.levels:
         yield from ("", f"{level.severity.word}: {level.condition}")
-        yield from _tree(level.tree, 1)
-        latched = "this level is latched" if level.latched else _hold(level.hold)
+        yield from tree_lines(level.tree, 1)
+        latched = "this level is latched" if level.latched else hold_words(level.hold)
         yield f"  for: {latched}"
         yield from _clear(level.clear)
     if told.ending:
@@ -70,38 +72,17 @@ def _step(step: StepExplained, now: int) -> Iterator[str]:
     else:
         yield f"  ✘ {step.text}: lacking, and no message of its stream is in the journal kept"
     if step.tree is not None:
-        yield from _tree(step.tree, 2)
-
-
-def _hold(hold: Progress) -> str:
-    if not hold.held and hold.wanted:
-        return f"not running, needs {duration_words(hold.wanted)}"
-    return "needs no time" if hold.wanted == 0 else _progress(hold)
-
-
-def _progress(progress: Progress) -> str:
-    wanted = "a time that is not known yet" if progress.wanted is None else duration_words(progress.wanted)
-    return f"{rough_words(progress.held)} of {wanted}{', standing still' if progress.frozen else ''}"
+        yield from tree_lines(step.tree, 2)
 
 
 def _clear(clear: ClearExplained) -> Iterator[str]:
     """Nothing where it is simply that the condition is false."""
-    hold = "" if clear.progress.wanted == 0 else f", for: {_hold(clear.progress)}"
+    hold = "" if clear.progress.wanted == 0 else f", for: {hold_words(clear.progress)}"
     if clear.text:
         yield f"  clear: {clear.text}{hold}"
-        yield from _tree(clear.tree, 2)
+        yield from tree_lines(clear.tree, 2)
     elif hold:
         yield f"  clear: the condition is false{hold}"
-
-
-def _tree(node: Node, depth: int) -> Iterator[str]:
-    indent = "  " * depth
-    if node.kind == "value":
-        return
-    mark = _MARKS[node.value if isinstance(node.value, bool) else None]
-    yield f"{indent}{mark} {node.words or node.text}"
-    for part in node.parts:
-        yield from _tree(part, depth + 1)
 
 
 def _newest(told: Explanation, now: int) -> Iterator[str]:
