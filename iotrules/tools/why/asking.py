@@ -11,11 +11,12 @@ from iotrules.model.decisions import Key
 from iotrules.model.errors import ConfigError
 from iotrules.model.explanation import Explanation
 from iotrules.model.rules import Stream
-from iotrules.model.times import MINUTE, duration_words
+from iotrules.model.times import MINUTE, duration_words, rough_words
 from iotrules.stores.kept import read_kept
 from iotrules.stores.views import DeadLetterRow, StoreView, TransitionRow
 from iotrules.tools.instants import clock_words
 from iotrules.tools.restored import Restored, begins, restore
+from iotrules.tools.why.commands import CommandTold, commands_of
 from iotrules.tools.why.faults import newest_faults, newest_messages
 from iotrules.tools.why.keys import choose_key, key_of
 from iotrules.yamlfile import nearest, quoted
@@ -49,6 +50,8 @@ class Answer:
     remarks: tuple[str, ...]
     near: tuple[Key, ...] = ()
     stored: TransitionRow | None = None
+    commands: tuple[CommandTold, ...] = ()
+    """Of the newest episode."""
 
 
 async def ask(store: Path, asked: Asked, now: int) -> Answer:
@@ -79,10 +82,13 @@ async def _from_engine(view: StoreView, restored: Restored, asked: Asked, at: in
     stream = restored.engine.rules.streams[rule.stream]
     faults = newest_faults(stream, rule.by, key, restored.arrivals())
     newest = newest_messages(rule, restored.engine.rules.streams, key, restored.arrivals())
-    told = restored.engine.explain(rule.name, key, at, faults, newest)
-    remarks = _remarks(restored, asked, at, refused(stream, rule.by, key, await view.dead_letters()))
-    near = () if told.known else _near(key, known)
-    return Answer(rule.name, key, at, told, changes, remarks, near, changes[0] if asked.at and changes else None)
+    told = restored.engine.explain(rule.name, key, at, faults, newest, lambda instant: clock_words(instant, at))
+    letters = refused(stream, rule.by, key, await view.dead_letters())
+    remarks = _remarks(restored, asked, at, letters, told.overdue)
+    near = () if told.known else _near(key, [one for one in known if one != key])
+    stored = changes[0] if asked.at is not None and changes else None
+    commands = await commands_of(view, rule.name, rule, key, _episode(changes), at)
+    return Answer(rule.name, key, at, told, changes, remarks, near, stored, commands)
 
 
 async def _from_record(view: StoreView, restored: Restored, asked: Asked, at: int, why: str) -> Answer:
@@ -95,7 +101,13 @@ async def _from_record(view: StoreView, restored: Restored, asked: Asked, at: in
     seen = restored.engine.keys(asked.rule) if asked.rule in rules else []
     key = choose_key(asked.rule, by, asked.labels, list(dict.fromkeys([*known, *seen])))
     changes = await _changes(view, asked.rule, key, at)
-    return Answer(asked.rule, key, at, None, changes, (why,), (), changes[0] if changes else None)
+    commands = await commands_of(view, asked.rule, None, key, _episode(changes), at)
+    return Answer(asked.rule, key, at, None, changes, (why,), (), changes[0] if changes else None, commands)
+
+
+def _episode(changes: Sequence[TransitionRow]) -> int:
+    """The newest one; 0 is none."""
+    return next((change.episode for change in changes if change.episode), 0)
 
 
 async def _changes(view: StoreView, rule: str, key: Key, at: int) -> tuple[TransitionRow, ...]:
@@ -122,14 +134,20 @@ def refused(
     return tuple(letter for letter in letters if key_of(stream, by, letter.topic) == key)
 
 
-def _remarks(restored: Restored, asked: Asked, at: int, letters: tuple[DeadLetterRow, ...]) -> tuple[str, ...]:
+def _remarks(
+    restored: Restored, asked: Asked, at: int, letters: tuple[DeadLetterRow, ...], overdue: bool
+) -> tuple[str, ...]:
     found = []
     if letters:
         last = letters[0]
         found.append(f"{len(letters)} messages of this key were refused; the last one: {last.reason}, {last.detail}")
-    if asked.at is None and restored.now is not None and at - restored.now > _IDLE:
-        ago = duration_words((at - restored.now) // MINUTE * MINUTE)
+    idle = 0 if restored.now is None else at - restored.now
+    if asked.at is None and idle > _IDLE:
+        ago = duration_words(idle // MINUTE * MINUTE)
         found.append(f"the engine's last input was {ago} ago: does it run? --at looks at an earlier instant")
+    elif overdue and idle > 0:
+        when = "ago: does it run?" if asked.at is None else "before: did it run?"
+        found.append(f"the engine's last input was {rough_words(idle)} {when} It decides on what is due once it does")
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from iotrules.model.evidence import Node, Place, Progress, Samples
 from iotrules.model.expression import Value
 from iotrules.stores.views import TransitionRow
 from iotrules.tools.instants import clock_words
-from iotrules.tools.why.parts import hold_words, tree_lines
+from iotrules.tools.why.parts import progress_words, tree_lines
 
 T = TypeVar("T")
 
@@ -70,7 +70,8 @@ def record_lines(change: TransitionRow, now: int, told: str) -> Iterator[str]:
         yield "  clear"
         yield from tree_lines(record.clear, 2)
     if record.progress is not None:
-        yield f"  for: {hold_words(record.progress)}"
+        wanted = record.progress.wanted
+        yield f"  for: {'needs no time' if wanted == 0 else progress_words(record.progress)}"
     for one in record.samples:
         yield f"  {_sample_words(one, now)}"
     yield from _place(record, told)
