@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
+from iotrules.language.meaning import differ_in_parts, some_raise_alike
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression
 from iotrules.model.expression import fields as fields_read
@@ -14,10 +15,10 @@ from iotrules.model.rules import Absence, Clear, Condition, Hold, Ladder, Rule, 
 from iotrules.model.sequences import Sequence, sequence_text
 from iotrules.model.times import duration_words
 
-Kind: TypeAlias = Literal["added", "removed", "meaning", "action", "words"]
+Kind: TypeAlias = Literal["added", "removed", "meaning", "part", "action", "words"]
 
 _WORDS = frozenset({"summary", "labels", "description", "runbook", "severity"})
-_NOT_COMPARED = frozenset({"name", "location", "meaning", "body"})
+_NOT_COMPARED = frozenset({"name", "location", "meaning", "parts", "body"})
 _KEYS = {"stream": "from", "steps": "do"}
 
 
@@ -39,7 +40,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """`meaning` begins the rule's state anew; `action` (what it does) and `words` keep it."""
+    """`meaning` begins the rule's state anew, `part` that of some of its levels or clears; `action` (what it does) and
+    `words` keep it.
+    """
 
     rule: str
     kind: Kind
@@ -62,7 +65,8 @@ def _change(old: Rule, new: Rule, before: Stream, after: Stream) -> RuleChange |
     plain = tuple(_plain(old, new))
     parts = (*_body(old, new), *plain)
     if old.meaning != new.meaning:
-        return RuleChange(old.name, "meaning", (*parts, *_streams(old, new, before, after)))
+        kind: Kind = "part" if differ_in_parts(old, new) and some_raise_alike(old, new) else "meaning"
+        return RuleChange(old.name, kind, (*parts, *_streams(old, new, before, after)))
     if not parts:
         return None
     keys = {field.name for field in fields(Rule) if getattr(old, field.name) != getattr(new, field.name)}

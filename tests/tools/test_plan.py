@@ -54,6 +54,17 @@ async def test_changing_a_condition_in_the_middle_of_for_resets_visibly(world: S
     assert "overheat: state of 1 key (0 firing, 1 pending) begins anew: what it decides by is changed" in text
 
 
+async def test_another_clear_ends_nothing(world: Stored) -> None:
+    world.sends([90] * 5)
+    await world.write()
+    plan = await _plan(world, OVERHEAT.replace("temp < 70", "temp < 72") + WARM)
+    (effect,) = plan.state
+    assert (effect.fate, effect.firing, _live(plan)) == ("reset in part", 1, [])
+    text = "\n".join(lines(plan))
+    assert "~ overheat: changed in part\n      clear: temp < 70 for 20s → temp < 72 for 20s" in text
+    assert "begins anew in part: of what it decides by some is changed, and the rest is kept" in text
+
+
 async def test_words_keep_state_and_differ_in_nothing(world: Stored) -> None:
     world.sends([90, 91])
     await world.write()
