@@ -50,7 +50,7 @@ def explain(
     seen = track if track is not None else Track((compiled.kept, rule.by, key), None, now)
     found = state.rules.get((name, key)) or RuleState()
     at = seen.clock_at(now) if known else 0
-    look = _Look(compiled, seen, at, found.stops.counted(at), faults)
+    look = _Look(compiled, seen, at, found.stops.counted(at), found.stops.counted(seen.clock), faults)
     levels = _levels(look, found) if track is not None else ()
     ending = _ending(look, found) if track is not None else None
     silence = _silence(compiled, seen, found, at) if known else None
@@ -83,13 +83,18 @@ def explain(
 
 
 class _Look(NamedTuple):
-    """A rule and key at event time `at`; `counted` is how much time of it counts for holds."""
+    """A rule and key at event time `at`; of it `counted` counts for holds, and `sampled` did at the newest sample."""
 
     compiled: CompiledRule
     track: Track
     at: int
     counted: int
+    sampled: int
     faults: Mapping[str, str]
+
+    def at_newest(self) -> _Look:
+        """With no more time than up to the newest sample: of what came after it a hold knows nothing."""
+        return self._replace(counted=self.sampled)
 
     def tree(self, condition: Expression, wanted: bool = True) -> Node:
         scope = scope_at(self.compiled, self.track, self.at)
@@ -111,9 +116,11 @@ def _levels(look: _Look, found: RuleState) -> tuple[LevelExplained, ...]:
 
 def _level(look: _Look, rung: Rung, state: RungState) -> LevelExplained:
     condition = rung.condition
-    hold = look.progress(state.hold, condition.hold)
+    tree = look.tree(condition.when)
+    known = look if tree.value is not None else look.at_newest()
+    hold = known.progress(state.hold, condition.hold)
     clear = _clear(look, condition.clear, (rung,), state.clear)
-    return LevelExplained(rung.severity, cut(condition.text), look.tree(condition.when), hold, state.latched, clear)
+    return LevelExplained(rung.severity, cut(condition.text), tree, hold, state.latched, clear)
 
 
 def _clear(look: _Look, clear: Clear, rungs: tuple[Rung, ...], held: Held) -> ClearExplained:

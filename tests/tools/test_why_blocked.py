@@ -143,10 +143,10 @@ async def test_who_decided_what_about_it_is_told(tmp_path: Path) -> None:
             world.now = at(70)
             answer = await _ask(world, "hot", when, key="device=b2")
             said = f"{action}{'d' if action == 'approve' else 'ed'} by anna: the fan is broken"
-            assert f": {WHY}; {said} at {clock_words(at(60), answer.at)}; " in _text(answer)
+            assert f": {WHY}; {said} at {clock_words(at(60), answer.at)}\n" in _text(answer)
             (found,) = _json(answer)["commands"]
             before = _text(await _ask(world, "hot", 30, key="device=b2"))
-            assert f": {WHY}; later {said} at {clock_words(at(60), answer.at)}; " in before
+            assert f": {WHY}; later {said} at {clock_words(at(60), answer.at)}\n" in before
             assert (found["held"]["decided"], found["held"]["ended"]) == (said, instant_text(at(60)))
 
 
@@ -184,3 +184,11 @@ async def test_a_cooldown_is_told_as_what_it_is(tmp_path: Path) -> None:
     answer = await _ask(world, "r")
     assert "muted, nobody is told of it as it is: cooldown until 2026-09-21T14:18:30Z" in _text(answer)
     assert _json(answer)["explanation"]["muted"]["rule"] is None
+
+
+async def test_an_alert_of_the_engines_own_is_told_from_the_record(tmp_path: Path) -> None:
+    world = await _held(tmp_path)
+    text = _text(await _ask(world, "hot/held", key="device=b2"))
+    assert text.startswith("hot/held for site=A device=b2: firing")
+    assert "it is an alert of the engine's own" in text
+    assert f"inactive → firing  {WHY}" in text

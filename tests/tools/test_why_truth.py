@@ -162,3 +162,16 @@ async def test_time_that_does_not_count_for_a_hold_is_not_told_as_held(tmp_path:
     told = (await _ask(world, "hot", "device=b1")).explanation
     assert told is not None
     assert told.verdict == "pending: held 10s of 1m, fires in 50s if it stays so"
+
+
+async def test_a_hold_does_not_grow_while_a_stopped_engine_hears_nothing(tmp_path: Path) -> None:
+    world = _world(tmp_path, "  hot: {from: env, when: temp > 85, for: 1m}\n")
+    world.send(0, temp=90)
+    world.send(10, temp=90)
+    await world.write()
+    world.now = at(5_000)
+    told = (await _ask(world, "hot", "device=b1")).explanation
+    assert told is not None
+    assert told.verdict.startswith(
+        "pending: held 10s of 1m; the time stands still, since it is unknown: temp is unknown"
+    )

@@ -70,7 +70,7 @@ async def ask(store: Path, asked: Asked, now: int) -> Answer:
         raise ConfigError("no rules were in use then: the store begins later")
     async with StoreView(store) as view:
         if too_old or asked.rule not in restored.engine.rules.rules:
-            return await _from_record(view, restored, asked, at, _why_record(too_old, earliest))
+            return await _from_record(view, restored, asked, at, _why_record(asked.rule, too_old, earliest))
         return await _from_engine(view, restored, asked, at)
 
 
@@ -119,7 +119,9 @@ def _no_rule(name: str, rules: Collection[str]) -> str:
     return f"there is no rule {quoted(name)}{nearest(name, rules) or known}"
 
 
-def _why_record(too_old: bool, earliest: int | None) -> str:
+def _why_record(rule: str, too_old: bool, earliest: int | None) -> str:
+    if "/" in rule:
+        return "it is an alert of the engine's own, which no rule is about: this is from the stored transitions"
     if not too_old:
         return "no rule of this name was in use then: this is from the stored transitions"
     if earliest is None:

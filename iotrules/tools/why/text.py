@@ -116,7 +116,8 @@ def command_words(told: CommandTold, now: int) -> str:
     if hold.ended is None:
         decide = f"iotrules commands approve|reject {shlex.quote(told.id)} --by NAME"
         return f"{what}: {held}; until {clock_words(told.expires, now)} somebody may decide: {decide}"
-    return f"{what}: {held}; {_later(hold.ended, now)}{hold.decided} at {clock_words(hold.ended, now)}; {now_words}"
+    decided = f"{_later(hold.ended, now)}{hold.decided} at {clock_words(hold.ended, now)}"
+    return f"{what}: {held}; {decided}" + ("" if told.detail == hold.decided else f"; {now_words}")
 
 
 def _later(at: int, now: int) -> str:
