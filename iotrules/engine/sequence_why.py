@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from iotrules.engine.explain_tree import cut, explain_tree
-from iotrules.engine.held_back import ClockWords, muted_at, utc_clock
+from iotrules.engine.held_back import ClockWords, HeldBack, muted_at, schedule_at, utc_clock
 from iotrules.engine.inspect import keys_of, place_of
 from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.sequence_looks import known_values, step_scope
@@ -45,7 +45,11 @@ def explain_sequence(
         state=found.alert,
         severity=Severity(found.severity) if found.active else rule.severity,
         episode=found.episode,
-        verdict=cut(_verdict(one, kept or SequenceState(), found.alert, at or 0, clock), 1000),
+        verdict=cut(
+            _verdict(one, kept or SequenceState(), found.alert, at or 0, clock)
+            + _closed(one, found.alert, at or now, clock),
+            1000,
+        ),
         levels=(),
         ending=None,
         silence=None,
@@ -58,8 +62,19 @@ def explain_sequence(
         notes=tuple(_notes(rule)),
         meaning=rule.meaning,
         place=place_of(state, rule),
+        schedule=schedule_at(rule.only, now if at is None else at),
         muted=muted_at(state, rule.name, key, found),
         steps=tuple(_steps(state, one, key, _farthest(one.sequence, kept, at), newest)),
+    )
+
+
+def _closed(one: SequenceRule, alert: AlertState, at: int, clock: ClockWords) -> str:
+    """What completes outside the schedule is not made up for when that opens."""
+    closed = HeldBack(at, one.rule.only, refused=False, clock=clock).closed_words()
+    return (
+        f"; it is {closed}: what completes until then does not fire"
+        if closed and alert is not AlertState.FIRING
+        else ""
     )
 
 
