@@ -166,8 +166,6 @@ _DEAD_LETTERS = """SELECT id, sequence, topic, payload, received, reason, detail
 ORDER BY id DESC LIMIT ?"""
 _SIZES = """SELECT (SELECT count(*) FROM transitions), (SELECT count(*) FROM dead_letters),
 (SELECT count(*) FROM invocations WHERE cold)"""
-_KEYS_ON_RECORD = """SELECT key FROM transitions WHERE rule = ? UNION SELECT key FROM quiet_transitions WHERE rule = ?
-ORDER BY key LIMIT ?"""
 _RULES = "SELECT name, stream, severity, condition, file, line, dry_run, thresholds FROM rules ORDER BY name"
 
 
@@ -249,15 +247,6 @@ class StoreView:
         where = "WHERE rule = ? AND key = ? AND decided <= ?"
         query = " ".join((_TRANSITIONS, where, "UNION ALL", _QUIET, where, "ORDER BY number DESC LIMIT ?"))
         return self._transition_rows(await self.rows(query, *(rule, key, until) * 2, limit))
-
-    async def keys_on_record(self, rule: str, limit: int = 10_000) -> list[str]:
-        """The keys (canonical JSON) of which a rule of this name, perhaps one that is gone, has transitions."""
-        return [key for (key,) in await self.rows(_KEYS_ON_RECORD, rule, rule, limit)]
-
-    async def commands_of(self, rule: str, episode: int, until: int, limit: int = 100) -> list[CommandRow]:
-        """What an episode of a rule (of any of its keys) asked devices for up to `until` (ns), oldest first."""
-        query = _COMMANDS + "WHERE rule = ? AND episode = ? AND issued <= ? ORDER BY issued, id LIMIT ?"
-        return [CommandRow(*row) for row in await self.rows(query, rule, episode, until, limit)]
 
     def _transition_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[TransitionRow]:
         return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]

@@ -13,6 +13,7 @@ from iotrules.model.explanation import Explanation
 from iotrules.model.rules import Stream
 from iotrules.model.times import MINUTE, duration_words, rough_words
 from iotrules.stores.kept import read_kept
+from iotrules.stores.recorded import keys_on_record
 from iotrules.stores.views import DeadLetterRow, StoreView, TransitionRow
 from iotrules.tools.instants import clock_words
 from iotrules.tools.restored import Restored, begins, restore
@@ -94,7 +95,7 @@ async def _from_engine(view: StoreView, restored: Restored, asked: Asked, at: in
 async def _from_record(view: StoreView, restored: Restored, asked: Asked, at: int, why: str) -> Answer:
     """The engine can't be asked: the instant lies before the journal kept, or the rule is none of those in use."""
     rules = restored.engine.rules.rules
-    known = [Key.from_text(text) for text in await view.keys_on_record(asked.rule)]
+    known = [Key.from_text(text) for text in await keys_on_record(view, asked.rule)]
     if asked.rule not in rules and not known:
         raise ConfigError(_no_rule(asked.rule, rules))
     by = rules[asked.rule].by if asked.rule in rules else tuple(name for name, _ in known[0].labels)

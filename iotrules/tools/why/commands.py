@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from iotrules.model.decisions import AlertState, CommandState, Key, effect_id
 from iotrules.model.rules import CommandStep, Guard, InvokeStep, Rule, held_name
 from iotrules.model.times import duration_words
+from iotrules.stores.recorded import newest_commands
 from iotrules.stores.views import CommandRow, StoreView, TransitionRow
 
 COMMANDS_READ = 100
@@ -56,9 +57,8 @@ async def commands_of(
     `rule` is as it was then, None if nobody knows: then its guards are not known either.
     """
     whose = effect_id(name, key, episode, 0, 0, 0).removesuffix("0~0~0")
-    rows = [row for row in await view.commands_of(name, episode, at) if row.id.startswith(whose)]
     found = []
-    for row in rows[-COMMANDS_READ:]:
+    for row in await newest_commands(view, name, whose, at, COMMANDS_READ):
         held = await view.history(held_name(name), row.key, COMMANDS_READ)
         found.append(_told(row, rule, held))
     return tuple(found)
