@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from iotrules.model.inputs import Operator
+from iotrules.model.inputs import Operator, Receipt
 from iotrules.tools.instants import clock_words, instant_text
 from iotrules.tools.why import Answer, Asked, ask, document, lines
 from iotrules.tools.why.keys import parse_labels
@@ -148,6 +148,21 @@ async def test_who_decided_what_about_it_is_told(tmp_path: Path) -> None:
             before = _text(await _ask(world, "hot", 30, key="device=b2"))
             assert f": {WHY}; later {said} at {clock_words(at(60), answer.at)}\n" in before
             assert (found["held"]["decided"], found["held"]["ended"]) == (said, instant_text(at(60)))
+
+
+async def test_what_became_of_an_approved_command_is_told_after_who_approved_it(tmp_path: Path) -> None:
+    world = await _held(tmp_path)
+    (command,) = _json(await _ask(world, "hot", key="device=b2"))["commands"]
+    world.now = at(60)
+    world.put(Operator("approve", command["id"], "anna", ""))
+    world.now = at(61)
+    world.put(Receipt(command["id"], "done"))
+    world.now = at(65)
+    world.raw("site/A/dev/b2/cmd/ack", json.dumps({"id": command["id"], "status": "succeeded"}).encode())
+    await world.write()
+    answer = await _ask(world, "hot", key="device=b2")
+    ended = f"approved by anna at {clock_words(at(60), answer.at)}; succeeded at {clock_words(at(65), answer.at)}\n"
+    assert f": {WHY}; {ended}" in _text(answer)
 
 
 async def test_a_command_that_a_guard_dropped_says_so(tmp_path: Path) -> None:

@@ -107,17 +107,21 @@ def _commands(answer: Answer) -> Iterator[str]:
 def command_words(told: CommandTold, now: int) -> str:
     """Its state, the guard that held it and why, and who decided what."""
     what, hold = f"command {told.name} to {told.key} (step {told.step})", told.hold
-    now_words = f"{_later(told.updated, now)}{told.state} at {clock_words(told.updated, now)}"
-    now_words += f", {told.detail}" if told.detail else ""
     if hold is None:
-        return f"{what}: {now_words}"
+        return f"{what}: {_state_words(told, told.detail, now)}"
     guard = f"its guard {{{told.guard}}}" if told.guard else "a guard"
     held = f"held by {guard} since {clock_words(hold.since, now)}: {hold.why}"
     if hold.ended is None:
         decide = f"iotrules commands approve|reject {shlex.quote(told.id)} --by NAME"
         return f"{what}: {held}; until {clock_words(told.expires, now)} somebody may decide: {decide}"
     decided = f"{_later(hold.ended, now)}{hold.decided} at {clock_words(hold.ended, now)}"
-    return f"{what}: {held}; {decided}" + ("" if told.detail == hold.decided else f"; {now_words}")
+    detail = told.detail.removeprefix(hold.decided).removeprefix("; ")  # it begins with who decided
+    since = "" if told.updated == hold.ended else f"; {_state_words(told, detail, now)}"
+    return f"{what}: {held}; {decided}{since}"
+
+
+def _state_words(told: CommandTold, detail: str, now: int) -> str:
+    return f"{_later(told.updated, now)}{told.state} at {clock_words(told.updated, now)}{detail and f', {detail}'}"
 
 
 def _later(at: int, now: int) -> str:
