@@ -50,12 +50,14 @@ def crash_at(world: World, dice: Random, point: str, *, revive: bool = True) -> 
         world.engine.kill()
         world.buried()
     world.start(at=f"{point}:{passings}")
+    if point.startswith(("reload", "snapshot")):
+        wait_until(
+            lambda: world.engine.ended() or READY in world.engine.said(), POINT_PATIENCE, lambda: "it is never ready"
+        )
     if point.startswith("reload"):
-        world.engine.wait_for(READY)
         world.use_rules(edited(world.rules, dice.choice((81.5, 82.0, 82.5, 84.0)) + dice.random() / 10))
         world.engine.signal(signal.SIGHUP)
-    if point.startswith("snapshot"):
-        world.engine.wait_for(READY)
+    if point.startswith("snapshot") and not world.engine.ended():
         fill_journal(world)
     wait_until(world.engine.ended, POINT_PATIENCE, lambda: f"never came to {point}:\n{world.engine.said()[-2000:]}")
     if world.engine.process.returncode != -signal.SIGKILL:
