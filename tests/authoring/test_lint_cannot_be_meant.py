@@ -19,7 +19,7 @@ from tests.language.rule_files import HEAD
 @pytest.mark.parametrize(
     ("body", "code", "place", "said"),
     [
-        ("from: env, when: 'avg(temp, 1m, min_samples=60) > 3'", "L018", "avg(temp", "min_samples is 60, env reports every 10s"),
+        ("from: env, when: 'avg(temp, 1m, min_samples=60) > 3'", "L018", "avg(temp", "min_samples is 60, env"),
         ("from: env, when: 'door and slope(temp, 10s) > 1 degC/min'", "L018", "slope(", "slope needs 2"),
         ("from: env, when: door, clear: 'avg(temp, 1m, min_samples=7) > 3'", "L018", "avg(temp", "so it has 6 at most"),
         ("from: env, levels: {major: {when: 'avg(temp, 1m, min_samples=60) > 3'}}", "L018", "avg(temp", "60"),
@@ -32,8 +32,8 @@ from tests.language.rule_files import HEAD
         ("absent: env, for: 30s, expect: seen_within 30s", "L022", "seen_within", "for is 30s"),
         ("absent: env, for: 3 * interval, expect: seen_within 20s", "L022", "seen_within", "for is 3 * interval"),
         ("absent: env, for: 8d", "L022", "8d", "after 7d of silence"),
-        ("sequence: [{first: env where door}, {then: env where not door}], within: 9s", "L013", "9s", "within is 9s, and"),
-        ("sequence: [{first: env where door}, {without: env}], within: 9s", "L013", "9s", "within is 9s, and"),
+        ("sequence: [{first: env where door}, {then: env where not door}], within: 9s", "L013", "9s", "within is 9s"),
+        ("sequence: [{first: env where door}, {without: env}], within: 9s", "L013", "9s", "within is 9s"),
     ],
 )  # fmt: skip
 def test_what_cannot_come_true(body: str, code: str, place: str, said: str) -> None:
