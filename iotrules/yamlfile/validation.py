@@ -127,6 +127,9 @@ def _message(detail: ErrorDetails, node: Node, model: type[BaseModel], whole: st
             return f"the key {quoted(str(detail['loc'][-1]))} is missing"
         case "literal_error" | "enum":
             words = [word.strip("'\"") for word in context["expected"].replace(" or ", ", ").split(", ")]
+            if detail["loc"][-1:] == ("[key]",):
+                key = str(detail["loc"][-2])
+                return f"{quoted(key)} must be one of {', '.join(words)}{nearest(key, words)}"
             near = nearest(node.text, words) if isinstance(node, Scalar) else ""
             return f"{_name(detail, whole)} must be one of {', '.join(words)}, not {describe(node)}{near}"
         case "value_error":
