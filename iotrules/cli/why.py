@@ -33,7 +33,8 @@ def command(
 ) -> None:
     """Say why RULE fires for a key, or what is lacking and by how much; from the store, whether an engine runs or not.
 
-    Exits with 0 if there is an answer, 1 if no message of the key was ever taken, 3 for an unknown rule or store.
+    Exits with 0 if there is an answer, 1 if no message of the key was ever taken (and the rule is not about the silence
+    of a device of the registry), 3 for an unknown rule or store, or an instant that is yet to come.
     """
     now = time.time_ns()
     with reported():

@@ -21,7 +21,7 @@ from iotrules.engine.schedules import first_open
 from iotrules.engine.state import State
 from iotrules.engine.summary import fill
 from iotrules.engine.tracks import Track
-from iotrules.model.decisions import AlertState, Evidence, Transition
+from iotrules.model.decisions import AlertState, Evidence, Key, Transition
 from iotrules.model.expression import Value
 from iotrules.model.rules import Absence, Rule, Severity
 from iotrules.model.times import duration_words
@@ -76,13 +76,24 @@ def withdraw(compiled: CompiledRule, reason: str, moment: Moment, *, keep: Rule 
         if name != rule.name or (keep is not None and covers(keep, key)):
             continue
         if rule_state.active:
-            at = (compiled.kept, rule.by, key)
-            track = state.tracks.get(at) or Track(at, None, moment.now)
-            severity = Severity(rule_state.severity)
-            change = Change(Signal.WITHDRAWN, track.clock_at(moment.now), reason, severity)
-            _move(compiled, track, rule_state, change, moment)
+            edited(compiled, key, rule_state, Signal.WITHDRAWN, Severity(rule_state.severity), reason, moment)
         rule_state.rungs = []  # the levels of the rule as it will be are made when they are looked at
         state.mark(("rule", (name, key)))
+
+
+def edited(
+    compiled: CompiledRule,
+    key: Key,
+    rule_state: RuleState,
+    signal: Signal,
+    severity: Severity,
+    reason: str,
+    moment: Moment,
+) -> None:
+    """Move an active alert because its rule is not what it was; `compiled` is what it was."""
+    at = (compiled.kept, compiled.rule.by, key)
+    track = moment.state.tracks.get(at) or Track(at, None, moment.now)
+    _move(compiled, track, rule_state, Change(signal, track.clock_at(moment.now), reason, severity), moment)
 
 
 def decommission(before: Plan, moment: Moment) -> None:

@@ -85,7 +85,7 @@ def mark_sent(state: State, name: str, now: int, decision: Decision) -> None:
     opened.deadline = min(now + opened.ack_within, max(opened.expires, now))
     _watch(state, name, opened)
     if entered:
-        decision.commands.append(command_change(name, opened, opened.note, now))
+        decision.commands.append(command_change(name, opened, "", now))
 
 
 def settle(state: State, name: str, outcome: CommandState, detail: str, now: int, decision: Decision) -> None:

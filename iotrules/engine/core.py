@@ -16,6 +16,7 @@ from iotrules.engine.bounds import Bounds
 from iotrules.engine.downtime import take_stop
 from iotrules.engine.gaps import wake_gap
 from iotrules.engine.groups import apart, vote
+from iotrules.engine.held_back import ClockWords, utc_clock
 from iotrules.engine.inspect import Gap, Standing, gaps, keys_of, standings
 from iotrules.engine.intake import let_leave, take_arrival
 from iotrules.engine.letters import take_discard, take_replay
@@ -112,14 +113,16 @@ class Engine:
         now: int,
         faults: Mapping[str, str] | None = None,
         newest: Mapping[str, SeenMessage] | None = None,
+        clock: ClockWords = utc_clock,
     ) -> Explanation:
         """Why the rule sees this key as it does at `now`; changes nothing. KeyError for a rule that there is not.
 
-        `newest`: of a rule with `sequence`, by stream the key's newest message, where somebody knows it.
+        `newest`: of a rule with `sequence`, by stream the key's newest message, where somebody knows it. `clock` writes
+        instants as the people who ask read them.
         """
         if (one := self._state.plan.sequences.rules.get(rule)) is not None:
-            return explain_sequence(self._state, one, key, now, newest or {})
-        return explain(self._state, rule, key, now, faults or {})
+            return explain_sequence(self._state, one, key, now, newest or {}, clock)
+        return explain(self._state, rule, key, now, faults or {}, clock)
 
     def keys(self, rule: str) -> list[Key]:
         """The keys that a rule has seen a message of. KeyError for a rule that there is not."""

@@ -24,11 +24,13 @@ from iotrules.engine.windows import SampleWindow
 from iotrules.model.decisions import AlertState, Key
 from iotrules.model.evidence import Place, Samples
 from iotrules.model.expression import (
+    AttributeRef,
     Expression,
     FieldRef,
     Lag,
     Members,
     Outlier,
+    StateRef,
     Statistic,
     Window,
     WindowKind,
@@ -65,6 +67,10 @@ def why_unknown(compiled: CompiledRule, track: Track, at: int, faults: Mapping[s
         match node:
             case FieldRef(name):
                 return _field_unknown(name, compiled, track, at, faults)
+            case AttributeRef(name):
+                return _attribute_unknown(name, track)
+            case StateRef(name):
+                return _state_unknown(name, track)
             case Window():
                 return _window_unknown(node, compiled, track, at)
         return ""
@@ -82,6 +88,17 @@ def _field_unknown(name: str, compiled: CompiledRule, track: Track, at: int, fau
         return f"{shown(kept)} is not fresh any more, it came {rough_words(at - came)} before"
     fault = faults.get(name)
     return f"bad value in the newest message: {fault}" if fault else "missing in the newest message"
+
+
+def _attribute_unknown(name: str, track: Track) -> str:
+    if not track.registered and not track.attributes:
+        return f"the registry has no row for {track.key}"
+    return f"the registry's row for {track.key} says nothing under {name}"
+
+
+def _state_unknown(name: str, track: Track) -> str:
+    found = track.remembered().get(name)
+    return "no function has stored it yet" if found is None else "what a function stored is of another type"
 
 
 def _window_unknown(node: Window, compiled: CompiledRule, track: Track, at: int) -> str:

@@ -42,7 +42,7 @@ def _approve(state: State, value: Operator, now: int, decision: Decision) -> Non
     decision.effects.append(departure(value.target, opened))
     if not opened.retries:
         opened.payload = b""
-    decision.commands.append(command_change(value.target, opened, opened.note, now, entered=False))
+    decision.commands.append(command_change(value.target, opened, "", now, entered=False))
     release(state, value.target, opened, opened.note, now, decision)
 
 

@@ -7,7 +7,11 @@ from iotrules.model.decisions import CommandChange, CommandState, Key, SendComma
 
 
 def command_change(name: str, opened: OpenCommand, detail: str, at: int, *, entered: bool = True) -> CommandChange:
-    """The command as it is now. `entered`: it has just come into its state."""
+    """The command as it is now. `entered`: it has just come into its state.
+
+    Who approved it, and why, stands before the detail of whatever comes later.
+    """
+    detail = "; ".join(part for part in (opened.note, detail) if part)
     return CommandChange(
         name, opened.rule, opened.episode, Key.from_text(opened.key), opened.name,
         CommandState(opened.state), detail, opened.issued, opened.expires, at, entered,

@@ -14,6 +14,7 @@ from iotrules.engine.intake import keep_pace, let_leave
 from iotrules.engine.lateness import decided_before, next_leaves
 from iotrules.engine.looks import rest
 from iotrules.engine.moment import Moment
+from iotrules.engine.parts import keep_parts
 from iotrules.engine.plan import Plan
 from iotrules.engine.registry import newly_expected
 from iotrules.engine.sequence_alerts import schedule_sequences, withdraw_sequence
@@ -21,7 +22,7 @@ from iotrules.engine.state import State
 from iotrules.engine.stream_alerts import schedule_quiet
 from iotrules.engine.ties import streams_under
 from iotrules.engine.tracks import Track
-from iotrules.language.meaning import apart_from_keys
+from iotrules.language.meaning import apart_from_keys, differ_in_parts
 from iotrules.model.expression import fields
 from iotrules.model.inputs import Reload
 from iotrules.model.rules import Rule, Stream, joined_stream
@@ -38,6 +39,8 @@ def reload(files: Reload, moment: Moment) -> None:
         successor = after.set.rules.get(name)
         if successor is not None and _differ_in_keys(successor, compiled.rule):
             withdraw(compiled, "only_keys of the rule leaves this key out now", moment, keep=successor)
+        elif successor is not None and differ_in_parts(compiled.rule, successor):
+            keep_parts(compiled, successor, moment)
         elif reason := _why_it_ends(compiled.rule, successor, "condition"):
             withdraw(compiled, reason, moment)
     for name, one in before.sequences.rules.items():

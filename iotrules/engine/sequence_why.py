@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 
 from iotrules.engine.explain_tree import cut, explain_tree
+from iotrules.engine.held_back import ClockWords, HeldBack, muted_at, schedule_at, utc_clock
 from iotrules.engine.inspect import keys_of, place_of
 from iotrules.engine.lifecycle import RuleState
 from iotrules.engine.sequence_looks import known_values, step_scope
@@ -19,13 +19,18 @@ from iotrules.model.explanation import Explanation, SeenMessage, StepExplained
 from iotrules.model.expression import AttributeRef, Expression, FieldRef, LabelRef, StateRef
 from iotrules.model.rules import Rule, Severity
 from iotrules.model.sequences import Sequence
-from iotrules.model.times import SECOND, rough_words
+from iotrules.model.times import rough_words
 
 RUNS_SHOWN = 5
 
 
 def explain_sequence(
-    state: State, one: SequenceRule, key: Key, now: int, newest: Mapping[str, SeenMessage]
+    state: State,
+    one: SequenceRule,
+    key: Key,
+    now: int,
+    newest: Mapping[str, SeenMessage],
+    clock: ClockWords = utc_clock,
 ) -> Explanation:
     """The rule's view of the key at `now` (ns); changes nothing. `newest`: by stream, the key's newest message."""
     rule = one.rule
@@ -40,7 +45,11 @@ def explain_sequence(
         state=found.alert,
         severity=Severity(found.severity) if found.active else rule.severity,
         episode=found.episode,
-        verdict=cut(_verdict(one, kept or SequenceState(), found.alert, at or 0), 1000),
+        verdict=cut(
+            _verdict(one, kept or SequenceState(), found.alert, at or 0, clock)
+            + _closed(one, found.alert, at or now, clock),
+            1000,
+        ),
         levels=(),
         ending=None,
         silence=None,
@@ -53,7 +62,19 @@ def explain_sequence(
         notes=tuple(_notes(rule)),
         meaning=rule.meaning,
         place=place_of(state, rule),
+        schedule=schedule_at(rule.only, now if at is None else at),
+        muted=muted_at(state, rule.name, key, found),
         steps=tuple(_steps(state, one, key, _farthest(one.sequence, kept, at), newest)),
+    )
+
+
+def _closed(one: SequenceRule, alert: AlertState, at: int, clock: ClockWords) -> str:
+    """What completes outside the schedule is not made up for when that opens."""
+    closed = HeldBack(at, one.rule.only, refused=False, clock=clock).closed_words()
+    return (
+        f"; it is {closed}: what completes until then does not fire"
+        if closed and alert is not AlertState.FIRING
+        else ""
     )
 
 
@@ -126,30 +147,25 @@ def _unknown(node: Expression, lacking: set[str], faults: Mapping[str, str]) -> 
     return ""
 
 
-def _verdict(one: SequenceRule, kept: SequenceState, alert: AlertState, at: int) -> str:
+def _verdict(one: SequenceRule, kept: SequenceState, alert: AlertState, at: int, clock: ClockWords) -> str:
     sequence = one.sequence
     if alert is AlertState.FIRING and kept.match is not None:
-        over = f", until {_clock(kept.ends)}" if kept.ends is not None else ""
+        over = f", until {clock(kept.ends)}" if kept.ends is not None else ""
         return f"firing{over}: {match_words(one, kept.match)}"
     open_runs = [run for run in kept.runs if run.begin + sequence.within >= at]
     if not open_runs:
         return f"no first step has come within {rough_words(sequence.within)}: it waits for {_step(sequence, 0)}"
-    return "; ".join(_run(sequence, run, at) for run in open_runs[-RUNS_SHOWN:])
+    return "; ".join(_run(sequence, run, at, clock) for run in open_runs[-RUNS_SHOWN:])
 
 
-def _run(sequence: Sequence, run: SequenceRun, at: int) -> str:
+def _run(sequence: Sequence, run: SequenceRun, at: int, clock: ClockWords) -> str:
     end = run.begin + sequence.within
-    begun = f"begun at {_clock(run.begin)}, {run.done} of {len(sequence.steps)} steps have come"
+    begun = f"begun at {clock(run.begin)}, {run.done} of {len(sequence.steps)} steps have come"
     wanted = (
         f"{_step(sequence, run.done)} is lacking" if run.done < len(sequence.steps) else "nothing that must not come"
     )
-    return f"{begun}: {wanted} until {_clock(end)}, in {rough_words(max(0, end - at))}"
+    return f"{begun}: {wanted} until {clock(end)}, in {rough_words(max(0, end - at))}"
 
 
 def _step(sequence: Sequence, place: int) -> str:
     return sequence.steps[place].pattern.text
-
-
-def _clock(at: int) -> str:
-    """An event time, to the second, UTC."""
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%H:%M:%SZ")

@@ -50,7 +50,7 @@ class OpenCommand(msgspec.Struct, array_like=True):
     repeats: int = 0
     guarding: Guarding | None = None
     note: str = ""
-    """Of a held one: who approved it. Empty while it waits."""
+    """Of one that was held: who approved it and why. Empty while it waits, and for those that never did."""
 
 
 class OpenInvoke(msgspec.Struct, array_like=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as AnySequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from iotrules.language.attributes import registry_read
 from iotrules.language.pace import NO_PACE, Pace
@@ -14,8 +14,18 @@ from iotrules.language.unparse import unparse
 from iotrules.model.expression import Expression, fields
 from iotrules.model.guards import CONTINUE, NO_GUARDS, Guards
 from iotrules.model.registry import Registry
-from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, OnlyKeys, Stream
+from iotrules.model.rules import Absence, Clear, Condition, Field, Hold, Ladder, Missing, OnlyKeys, Parts, Rule, Stream
 from iotrules.model.sequences import EventPattern, Sequence
+
+CLEAR = "clear"
+"""The part of a rule with levels that ends them all."""
+
+
+class Meaning(NamedTuple):
+    """Of a rule: in one hash, and by its parts."""
+
+    whole: str
+    parts: Parts
 
 
 def meaning(
@@ -28,9 +38,9 @@ def meaning(
     pace: Pace = NO_PACE,
     across: str = "",
     joined: AnySequence[Stream] = (),
-) -> str:
+) -> Meaning:
     """16 hex digits over the stream (or those joined), the fields that are read, by, across, conditions, holds,
-    missing, only, downtime, pace.
+    missing, only, downtime, pace; and what it is made of.
 
     Of the registry, what attributes that are read are: not their values, which may change without a rule's doing so.
     """
@@ -49,7 +59,48 @@ def meaning(
         parts["joined"] = [[one.name, one.topic.text, _time(one), one.freshness, one.partial] for one in joined]
     if not isinstance(body, Absence):
         parts |= _said(stream, pace)
-    return _hash(parts | _guards(guards), 8)
+    parts |= _guards(guards)
+    frame = _hash({name: part for name, part in parts.items() if name != "body"}, 8)
+    return Meaning(_hash(parts, 8), Parts(frame, tuple(_parts(stream, body))))
+
+
+def _parts(stream: Stream, body: Condition | Ladder | Absence) -> Iterator[tuple[str, str]]:
+    """The hash of each part that has a state of its own; nothing for silence, which is one."""
+    match body:
+        case Condition():
+            yield from _both("", stream, body)
+        case Ladder(rungs, clear):
+            for rung in rungs:
+                yield from _both(rung.severity.word, stream, rung.condition)
+            if clear is not None:
+                yield CLEAR, _hash([_clear(stream, clear), _fields(stream, _read(clear.when))], 8)
+
+
+def _both(level: str, stream: Stream, body: Condition) -> Iterator[tuple[str, str]]:
+    raising = [_text(body.when), _hold(stream, body.hold), _fields(stream, fields(body.when))]
+    when = body.clear.when
+    ending = [_clear(stream, body.clear), _fields(stream, _read(when)), None if when else _text(body.when)]
+    yield raises(level), _hash(raising, 8)
+    yield clears(level), _hash(ending, 8)
+
+
+def _read(when: Expression | None) -> frozenset[str]:
+    return fields(when) if when else frozenset()
+
+
+def raises(level: str) -> str:
+    """The part of a rule that raises the alert, to a level ("": a rule without levels)."""
+    return f"{level} when".strip()
+
+
+def clears(level: str) -> str:
+    """The part that ends what `raises` has begun."""
+    return f"{level} {CLEAR}".strip()
+
+
+def some_raise_alike(one: Rule, other: Rule) -> bool:
+    """Is any level of both raised by the same?"""
+    return any(part in other.parts.each for part in one.parts.each if part[0].endswith(raises("")))
 
 
 def _guards(guards: Guards) -> dict[str, Any]:
@@ -98,6 +149,13 @@ def of_keys(only_keys: OnlyKeys) -> str:
 def apart_from_keys(meaning: str) -> str:
     """The meaning as if the rule looked at every key: with the same one, two rules decide alike on keys of both."""
     return meaning.partition(".")[0]
+
+
+def differ_in_parts(one: Rule, other: Rule) -> bool:
+    """Do they decide by other conditions or holds, and have all else in common? Then what is alike keeps its state."""
+    if one.meaning == other.meaning or one.only_keys != other.only_keys or not one.parts.each or not other.parts.each:
+        return False
+    return one.parts.frame == other.parts.frame and isinstance(one.body, Ladder) is isinstance(other.body, Ladder)
 
 
 def _hash(parts: Any, size: int) -> str:

@@ -91,8 +91,9 @@ def _rule(part: Part, document: RuleDocument, around: Surroundings) -> Rule | No
     joined = streams if len(streams) > 1 else []
     guards = _guards(part, document)
     hashed = meaning(stream, by, body, _missing(document), around.registry, guards, pace, across, joined)
-    rule = _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, guards, hashed)
+    rule = _finished(part, document, Watched(body, stream, by, readable), steps, only_keys, guards, hashed.whole)
     names = tuple(one.name for one in joined)
+    rule = replace(rule, parts=hashed.parts)
     return replace(rule, stream=streams[0].name, across=across, joined=names, max_gap=pace.max_gap, every=pace.every)
 
 

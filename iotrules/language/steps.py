@@ -34,8 +34,8 @@ _BELONGS_TO = {
     "guard": ("a command, or to invoke", ("command", "invoke")),
 }
 _HINT = "write invoke: FUNCTION, command: NAME or publish: {topic: …, payload: …}"
-_EXPIRES = 5 * MINUTE
-_ACK_WITHIN = 30 * SECOND
+EXPIRES = 5 * MINUTE
+ACK_WITHIN = 30 * SECOND
 MAX_STEPS = 32
 MAX_RETRIES = 10
 
@@ -128,8 +128,8 @@ def _command(
         command=command,
         args=tuple((document.args or {}).items()),
         at=_at(document),
-        expires=part.duration(document.expires, _EXPIRES, "do", index, "expires", least=MILLISECOND),
-        ack_within=part.duration(document.ack_within, _ACK_WITHIN, "do", index, "ack_within", least=MILLISECOND),
+        expires=part.duration(document.expires, EXPIRES, "do", index, "expires", least=MILLISECOND),
+        ack_within=part.duration(document.ack_within, ACK_WITHIN, "do", index, "ack_within", least=MILLISECOND),
         to=read_to(part, index, to, partial(read_label_template, scope=wiring.scope) if wiring.scope else None),
         retry=document.retry or 0,
         guard=guard,

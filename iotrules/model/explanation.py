@@ -37,10 +37,37 @@ class LevelExplained:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Of a rule with `absent`. `expected`: is the key still one that should report?"""
+    """Of a rule with `absent`. `expected`: is the key still one that should report?
+
+    `progress` is of the silence that counts; `silent` is how long there was no message, `heard` whether there ever was.
+    """
 
     progress: Progress
     expected: bool
+    silent: int
+    heard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleExplained:
+    """Of a rule with `only`: is it open, when that changes next (event time; None: not in the next weeks), its text."""
+
+    open: bool
+    changes: int | None
+    openings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MutedExplained:
+    """Why nobody is told of an alert that fires: `cause` is inhibited, flapping or cooldown, `words` say it.
+
+    What is inhibited names the `rule` that mutes it, and keys of which that fires.
+    """
+
+    cause: str
+    words: str
+    rule: str = ""
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +99,8 @@ class Explanation:
     """`at` is the key's event time at `now`, `newest` that of its newest sample; None if there never was one.
 
     `gap` is the longest silence that does not break a hold, None while it is not known. `known`: has a message of this
-    key ever been taken?
+    key ever been taken, or is it a device of the registry whose silence the rule is about? `overdue`: it should have
+    fired by now, and nothing was decided since.
     """
 
     rule: str
@@ -97,3 +125,6 @@ class Explanation:
     place: Place
     steps: tuple[StepExplained, ...] = ()
     """Of a rule with `sequence`."""
+    schedule: ScheduleExplained | None = None
+    muted: MutedExplained | None = None
+    overdue: bool = False

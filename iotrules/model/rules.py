@@ -332,6 +332,23 @@ OnlyKeys: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Hashes of what a rule is made of: `each` has a state of its own, `frame` is what they have in common."""
+
+    frame: str
+    each: tuple[tuple[str, str], ...]
+    """(name, hash)"""
+
+    def of(self, part: str) -> str:
+        """Its hash; empty if there is no such part."""
+        return next((found for name, found in self.each if name == part), "")
+
+
+ONE_PART = Parts("", ())
+"""Of a rule whose state is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     name: str
     stream: str
@@ -353,6 +370,7 @@ class Rule:
     """A hash of the parts that decide (stream, by, condition, holds, clear, missing, only, downtime), not of words,
     severity and muting.
     """
+    parts: Parts = ONE_PART
     only: Schedule = ()
     """When it may fire; empty: always."""
     muting: Muting = MUTING

@@ -19,6 +19,7 @@ from iotrules.model.errors import ConfigError, StateError, UnavailableError
 T = TypeVar("T")
 VERSION = "3"  # meta.version of a store that these queries understand
 BUSY_SECONDS = 1.0  # a query waits so long for a lock; readers of a WAL store hardly ever do
+_LAST_INSTANT = 2**63 - 1
 ACTIVE = (AlertState.PENDING, AlertState.FIRING)
 
 
@@ -239,11 +240,13 @@ class StoreView:
         query = _TRANSITIONS + where + "ORDER BY decided DESC, number DESC LIMIT ?"
         return self._transition_rows(await self.rows(query, *values, limit))
 
-    async def history(self, rule: str, key: str, limit: int = 100) -> list[TransitionRow]:
-        """Transitions of a rule and key, newest first, also those from when it said `alert: false`."""
-        where, values = _filters(("key = ?", key), ("rule = ?", rule))
+    async def history(
+        self, rule: str, key: str, limit: int = 100, *, until: int = _LAST_INSTANT
+    ) -> list[TransitionRow]:
+        """Transitions of a rule and key decided up to `until` (ns), newest first, with those under `alert: false`."""
+        where = "WHERE rule = ? AND key = ? AND decided <= ?"
         query = " ".join((_TRANSITIONS, where, "UNION ALL", _QUIET, where, "ORDER BY number DESC LIMIT ?"))
-        return self._transition_rows(await self.rows(query, *values, *values, limit))
+        return self._transition_rows(await self.rows(query, *(rule, key, until) * 2, limit))
 
     def _transition_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[TransitionRow]:
         return [TransitionRow(*(*row[:-2], _decoded(row[-2], dict[str, Any], self.path), row[-1])) for row in rows]

@@ -11,7 +11,7 @@ from iotrules.yamlfile import quoted
 
 
 def read_instant(text: str, now: int) -> int:
-    """ns of `2026-11-25T14:05:30`, `14:05` (the last time it was that), or `10m` (so long ago). ConfigError else."""
+    """ns of `2026-11-25T14:05:30`, `14:05` (the last time it was that), `10m ago` or just `10m`. ConfigError else."""
     local = _local(now)
     try:
         clock = time.fromisoformat(text)
@@ -21,15 +21,13 @@ def read_instant(text: str, now: int) -> int:
         today = local.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=clock.microsecond)
         return _nanoseconds(today if today <= local else today - timedelta(days=1))
     try:
-        return now - duration(text)
+        return now - duration(text.strip().removesuffix("ago").rstrip())
     except ValueError:
         pass
     try:
         return _nanoseconds(datetime.fromisoformat(text).astimezone())
     except (ValueError, OverflowError, OSError):
-        raise ConfigError(
-            f"{quoted(text)} is no instant: write 2026-11-25T14:05:30, 14:05, or 10m for ten minutes ago"
-        ) from None
+        raise ConfigError(f"{quoted(text)} is no instant: write 2026-11-25T14:05:30, 14:05, or 10m ago") from None
 
 
 def clock_words(at: int, now: int) -> str:

@@ -85,7 +85,7 @@ def test_held_over_a_kill_then_approved_and_rejected_by_people(tmp_path: Path) -
                 engine.wait_for(READY)
                 first, second, *_ = _held(store)
                 assert _commands(store, "reject", first["id"], "--by", "bob", "--why", "in service").returncode == 0
-                done = _commands(store, "approve", second["id"], "no such", "--by", "anna")
+                done = _commands(store, "approve", second["id"], "no such", "--by", "anna", "--why", "ok")
                 assert done.returncode == 1  # of two, one was refused
                 assert f"approved: {second['id']}" in done.stderr
                 assert 'there is no command "no such" under way' in done.stderr
@@ -98,6 +98,9 @@ def test_held_over_a_kill_then_approved_and_rejected_by_people(tmp_path: Path) -
     assert first["id"] not in _executed(record)
     assert query(store, "SELECT state, detail FROM commands WHERE id = ?", first["id"]) == [
         ("rejected", "rejected by bob: in service")
+    ]
+    assert query(store, "SELECT state, detail FROM commands WHERE id = ?", second["id"]) == [
+        ("succeeded", "approved by anna: ok; shut down")
     ]
     ended = query(
         store, "SELECT device, state, severity FROM alerts WHERE rule = 'overheat/held' AND state = 'resolved'"

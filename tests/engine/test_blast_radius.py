@@ -129,6 +129,37 @@ def test_approved_it_leaves_with_the_name_that_it_had_and_counts() -> None:
     assert [command.key.device for command in world.sent()] == ["b1", "b2", "b2"]
 
 
+@pytest.mark.parametrize("restart_every", [None, 1])
+def test_who_approved_it_and_why_stands_in_all_that_comes_later(restart_every: int | None) -> None:
+    rules = COMMANDED.replace("expires", "retry: 1, ack_within: 30s, expires")
+    world = known_devices(rules, restart_every=restart_every)
+    _heat(world, 10, "b1", "b2", "b3")
+    second, third = [c.id for d in world.decisions for c in d.commands if c.state is CommandState.HELD]
+    for name in (second, third):
+        world.operate("approve", name, why="ok")
+        world.receipt(name)
+    answered = next(command for command in world.sent() if command.id == second)
+    for status, detail in (("acknowledged", "at once"), ("succeeded", None)):
+        body = {"id": answered.command, "status": status, "detail": detail}
+        world.raw("site/A/dev/b2/cmd/ack", json.dumps(body).encode())
+    world.pass_time(60)
+    world.receipt(f"{third}~1")
+    world.pass_time(1000)
+
+    def told(name: str) -> list[str]:
+        changes = [change for decision in world.decisions for change in decision.commands if change.id == name]
+        return [f"{change.state.value}: {change.detail}" for change in changes[2:]]
+
+    said = "approved by anna: ok"
+    assert told(second) == [f"held: {said}", f"sent: {said}", f"acknowledged: {said}; at once", f"succeeded: {said}"]
+    assert told(third) == [
+        f"held: {said}",
+        f"sent: {said}",
+        f"sent: {said}; not acknowledged in 30s: sent again, 1 of 1",
+        f"timed out: {said}; not acknowledged in time",
+    ]
+
+
 def test_rejected_it_never_leaves_and_says_by_whom_and_why() -> None:
     world = known_devices()
     _heat(world, 10, "b1", "b2")
@@ -170,7 +201,7 @@ def test_approved_but_not_sent_before_its_end_it_is_not_sent() -> None:
     world.pass_time(311)
     assert world.commands()[-1] == "b2 shutdown expired"
     last = [change for decision in world.decisions for change in decision.commands][-1]
-    assert last.detail == "not sent before it expired"
+    assert last.detail == "approved by anna; not sent before it expired"
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from tests.engine.world import START, World
 class Stored(World):
     """A world whose inputs, and what they caused, can be written to a store of its own, as the runtime does."""
 
-    def __init__(self, path: Path, rules: str) -> None:
+    def __init__(self, path: Path, rules: str, **options: Any) -> None:
         self.path = path
         self._entries: list[Entry] = []
-        super().__init__(rules)
+        super().__init__(rules, **options)
 
     def put(self, value: Input) -> Decision:
         decision = super().put(value)

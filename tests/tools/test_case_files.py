@@ -48,6 +48,19 @@ EXPECT = "    expect: [{alerts: none}]\n"
             "4:41: hot has no level info",
         ),
         (HEAD + "    expect: [{alarms: none}]\n", "4:14: an expectation has one of the keys rule, commands"),
+        (
+            HEAD + "    answers: {decide: {}}\n    expect: [{commands: [{name: fanon, times: 0}]}]\n",
+            '5:33: nothing in this case sends a command "fanon": did you mean "fan_on"?',
+        ),
+        (
+            HEAD + "    expect: [{invocations: [{function: decid, times: 0}]}]\n",
+            '4:40: no rule of this case invokes "decid": did you mean "decide"?',
+        ),
+        (
+            HEAD + "    expect: [{commands: [{name: lok, times: 0}]}]\n"
+            "  - {name: m, key: {site: A, device: b1}, expect: [{commands: [{name: lock}]}]}\n",
+            '4:33: nothing in this case sends a command "lok": did you mean "lock"?',
+        ),
         (HEAD + EXPECT + HEAD.removeprefix("cases:\n") + EXPECT, '5:11: a case is called "n" already, in line 2'),
         ("start: today\n" + HEAD + EXPECT, '1:8: "start" is not an instant: "today"'),
         ("start: 9999-01-01\n" + HEAD + EXPECT, '1:8: "start" is not from 1970 to 2200'),
@@ -94,3 +107,36 @@ def test_the_rule_file_stands_for_the_test_file_beside_it(tmp_path: Path) -> Non
     assert run(tmp_path / "plant.yaml").output == run(tmp_path / "plant.test.yaml").output
     assert run(tmp_path / "plant.yaml", tmp_path).output.endswith("1 case, 0 failed\n")
     assert 'no case has "cold" in its name' in run(tmp_path, "-k", "cold").stderr
+
+
+@pytest.mark.parametrize(
+    ("answers", "expect", "known"),
+    [
+        ("{}", "{name: lock, times: 0}", True),  # of the handler: another case expects it
+        ("{}", "{name: nosuch, times: 0}", False),
+        ("{}", "{name: anything}", True),  # it may come from the handler: whether it does is seen by playing
+        ("{decide: {}}", "{name: lock, times: 0}", False),
+        ("{decide: {}}", "{name: lock}", False),
+        ("{decide: {commands: [{name: lock}]}}", "{name: lock, times: 0}", True),
+        ("{other: {commands: [{name: lock}]}}", "{name: lok, times: 0}", False),
+    ],
+)
+def test_commands_that_a_handler_may_send_are_known_where_something_proves_it(
+    tmp_path: Path, answers: str, expect: str, known: bool
+) -> None:
+    first = HEAD + f"    answers: {answers}\n    expect: [{{commands: [{expect}]}}]\n"
+    result = run(write(tmp_path, first + "  - {name: m, expect: [{commands: [{name: lock}]}]}\n"))
+    assert ("nothing in this case sends a command" not in result.stderr) is known
+    assert (result.exit_code == 3) is not known
+
+
+def test_a_command_of_a_rule_that_the_case_is_not_about_is_refused_with_that_rule(tmp_path: Path) -> None:
+    other = "rules:\n  cold: {from: env, when: temp < -10, do: [{command: heat}]}\n"
+    (tmp_path / "cold.yaml").write_text(other)
+    refused = run(write(tmp_path, HEAD + "    expect: [{commands: [{name: heat, times: 0}]}]\n"))
+    assert refused.exit_code == 3
+    assert "hint: rule cold does: write this beside its rule file, or expect a state of cold here" in refused.stderr
+    state = "{at: 1m, rule: cold, state: inactive}"
+    assert (
+        run(write(tmp_path, HEAD + f"    expect: [{state}, {{commands: [{{name: heat, times: 0}}]}}]\n")).exit_code == 0
+    )

@@ -20,7 +20,7 @@ STATE = "{at: 1m, rule: hot, state: pending"
         "{at: 1m20s, rule: hot, level: critical, state: firing, summary: b1 is at 90.0}",
         "{at: 2m, rule: hot, state: resolved, because: temp 60 < 70 for 20s}",
         "{at: 2m, rule: hot, key: {device: b2}, state: inactive}",
-        "{commands: [{name: fan_on, outcome: succeeded}, {name: lock, times: 0}]}",
+        "{commands: [{name: fan_on, outcome: succeeded}, {name: fan_on, outcome: failed, times: 0}]}",
         "{invocations: [{function: decide, times: 1}]}",
     ],
 )
@@ -70,10 +70,20 @@ def test_what_is_so_passes(tmp_path: Path, expectation: str) -> None:
             "pending, critical, since 20s: temp 90 > 85",
         ),
         ("{commands: [{name: fan_on, times: 3}]}", "commands", "fan_on: 3 times", "fan_on: once"),
-        ("{commands: [{name: fan_on, outcome: failed}]}", "commands", "fan_on, failed: once", "fan_on: once"),
+        (
+            "{commands: [{name: fan_on, outcome: failed}]}",
+            "commands",
+            "fan_on, failed: once",
+            "fan_on: once (1 succeeded)",
+        ),
+        (
+            "{commands: [{name: fan_on, state: held}]}",
+            "commands",
+            "fan_on, held: once",
+            "fan_on: once (1 sent → acknowledged → succeeded)",
+        ),
         ("{commands: none}", "commands", "none", "fan_on: once"),
         ("{invocations: [{function: decide, times: 0}]}", "invocations", "decide: never", "decide: once"),
-        ("{invocations: [{function: other}]}", "invocations", "other: once", "decide: once"),
         (
             "{alerts: none}",
             "alerts",

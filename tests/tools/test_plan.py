@@ -9,7 +9,7 @@ import pytest
 
 from iotrules.history.views import history_path
 from iotrules.model.errors import ConfigError, RuleError
-from iotrules.model.inputs import Reload
+from iotrules.model.inputs import RegistryFile, Reload
 from iotrules.model.times import HOUR
 from iotrules.tools.plan import Plan, document, lines, make_plan
 from tests.engine.world import OVERHEAT, STREAM
@@ -54,6 +54,17 @@ async def test_changing_a_condition_in_the_middle_of_for_resets_visibly(world: S
     assert "overheat: state of 1 key (0 firing, 1 pending) begins anew: what it decides by is changed" in text
 
 
+async def test_another_clear_ends_nothing(world: Stored) -> None:
+    world.sends([90] * 5)
+    await world.write()
+    plan = await _plan(world, OVERHEAT.replace("temp < 70", "temp < 72") + WARM)
+    (effect,) = plan.state
+    assert (effect.fate, effect.firing, _live(plan)) == ("reset in part", 1, [])
+    text = "\n".join(lines(plan))
+    assert "~ overheat: changed in part\n      clear: temp < 70 for 20s → temp < 72 for 20s" in text
+    assert "begins anew in part: of what it decides by some is changed, and the rest is kept" in text
+
+
 async def test_words_keep_state_and_differ_in_nothing(world: Stored) -> None:
     world.sends([90, 91])
     await world.write()
@@ -81,6 +92,48 @@ async def test_a_new_rule_opens_on_the_newest_values_and_asks_for_commands(world
     assert _live(plan) == ["fires hot b1 minor"]
     assert [(one.kind, one.target) for one in plan.effects] == [("command", "site/A/dev/b1/cmd")]
     assert "would send to site/A/dev/b1/cmd" in "\n".join(lines(plan))
+
+
+async def test_a_new_window_has_the_newest_value_in_it_as_the_engine_s_will_have(world: Stored) -> None:
+    world.sends([60, 92])
+    await world.write()
+    new = (
+        OVERHEAT
+        + WARM
+        + "  hot: {from: env, when: 'max(temp, 2m) > 91'}\n  few: {from: env, when: 'delta(temp) > 0'}\n"
+    )
+    said = [(one.rule, one.key, one.reason) for one in (await _plan(world, new)).live]
+    assert [(rule, reason) for rule, _, reason in said] == [("hot", "max(temp, 2m) 92 > 91")]
+    assert world.put(Reload({"rules.yaml": STREAM + new})).transitions == []
+    world.send(20, temp=92)
+    assert [(one.rule, one.key, one.reason) for one in world.decisions[-1].transitions if one.rule == "hot"] == said
+
+
+async def test_a_window_that_is_kept_is_looked_through_as_it_is(world: Stored) -> None:
+    world.sends([95, 95, 95, 60])
+    await world.write()
+    new = (
+        OVERHEAT
+        + WARM
+        + "  hot: {from: env, when: 'count(temp, 1m) >= 5'}\n  mean: {from: env, when: 'avg(temp, 1m) > 86'}\n"
+    )
+    assert [(one.rule, one.reason) for one in (await _plan(world, new)).live] == [("mean", "avg(temp, 1m) 86.25 > 86")]
+
+
+async def test_rules_that_read_the_registry_are_played_with_it(tmp_path: Path) -> None:
+    rules = "  a: {from: env, when: temp > attr.lim}\n"
+    world = Stored(tmp_path / "store.db", OVERHEAT)
+    registry = RegistryFile("registry.csv", "device,lim [degC]\nb1,80\nb2,95\n")
+    world.put(Reload({"rules.yaml": STREAM + rules}, registry=registry))
+    world.sends([90, 60])
+    world.sends([90], start=20, device="b2")
+    await world.write()
+    same = await _plan(world, rules)
+    assert (same.differs, same.past.episodes_before, same.past.episodes_after) == (False, 1, 1)
+    higher = RegistryFile("registry.csv", "device,lim [degC]\nb1,95\nb2,85\n")
+    other = await make_plan(world.path, {"rules.yaml": STREAM + rules}, 24 * HOUR, world.now, higher)
+    told = [(one.key.device, one.before is None, one.after is None) for one in other.past.changes]
+    assert told == [("b1", False, True), ("b2", True, False)]
 
 
 async def test_a_new_rule_that_nothing_meets_is_no_difference(world: Stored) -> None:

@@ -12,6 +12,7 @@ from iotrules.model.errors import ConfigError
 from iotrules.model.inputs import Reload
 from iotrules.model.times import MINUTE, SECOND
 from iotrules.stores.views import StoreView
+from iotrules.tools.instants import clock_words, instant_text
 from iotrules.tools.why import Answer, Asked, ask, document, lines
 from tests.engine.world import OVERHEAT
 from tests.stores.entries import write
@@ -202,3 +203,84 @@ async def test_a_rule_that_raises_an_alert_no_more_keeps_what_it_did_before(tmp_
     await world.write()
     changes = (await _ask(world)).changes
     assert [change.after for change in changes] == ["resolved", "firing", "pending"]
+
+
+STORED_WITH = """\
+stored with the change of {at}, pending → firing
+  critical: temp > 85
+    ✔ temp 93 > 85
+  for: 30s of 30s
+  temp: 93 at {at}
+  by rules.yaml:"""
+
+
+def _with_record(answer: Answer) -> str:
+    text = "\n".join(lines(answer))
+    assert STORED_WITH.format(at=clock_words(at(30), answer.at)) in text, text
+    return text
+
+
+@pytest.mark.parametrize("alert", [OVERHEAT, QUIET])
+async def test_a_change_on_record_is_told_with_all_that_was_stored_when_its_journal_is_gone(
+    tmp_path: Path, alert: str
+) -> None:
+    world = Stored(tmp_path / "store.db", alert)
+    world.sends([90, 91, 92, 93])
+    await world.write(snapshot=True)
+    world.sends([60, 60, 60], start=40)
+    world.put(Reload({"rules.yaml": world.streams + alert.replace("temp > 85", "temp > 99")}))
+    await world.write(snapshot=True)
+    answer = await _ask(world, when=31)
+    assert answer.explanation is None
+    text = _with_record(answer)
+    assert "    when: temp > 85" in text  # the lines of then, not of now
+    stored = json.loads(json.dumps(document(answer)))["stored"]
+    assert stored["tree"]["words"] == "temp 93 > 85"
+    assert stored["progress"] == {"held_seconds": 30.0, "wanted_seconds": 30.0, "frozen": False}
+    assert stored["samples"] == [{"name": "temp", "count": 1, "newest": [[instant_text(at(30)), 93.0]]}]
+    assert stored["meaning"] in text
+    assert stored["place"]["text"][0] == "overheat:"
+
+
+async def test_a_change_of_an_earlier_instant_is_told_while_its_journal_is_kept(world: Stored) -> None:
+    world.sends([90, 91, 92, 93])
+    world.pass_time(40)
+    await world.write()
+    text = _with_record(await _ask(world, when=35))
+    assert "the rule as it is below" in text
+    assert "stored with" not in "\n".join(lines(await _ask(world)))
+
+
+async def test_an_old_change_is_found_behind_hundreds_of_newer_ones(tmp_path: Path) -> None:
+    world = Stored(tmp_path / "store.db", "\n  odd: {from: env, when: temp > 50}\n")
+    world.sends([60 if n % 2 == 0 else 40 for n in range(250)])
+    await world.write(snapshot=True)
+    answer = await _ask(world, when=5, rule="odd")
+    assert [(change.number, change.after) for change in answer.changes] == [(1, "firing")]
+
+
+async def test_of_a_rule_that_is_gone_the_record_is_told(world: Stored) -> None:
+    world.sends([90, 91, 92, 93])
+    world.now = at(40)
+    world.put(Reload({"rules.yaml": world.streams + "  other: {from: env, when: temp > 1}\n"}))
+    world.pass_time(60)
+    await world.write(snapshot=True)
+    for when in (None, 31):
+        answer = await _ask(world, (("device", "b1"),), when)
+        text = "\n".join(lines(answer))
+        assert ("no rule of this name was in use then" in text) is (when is None)
+        assert ("resolved" if when is None else "firing") in text.splitlines()[0]
+        assert answer.stored is not None
+    with pytest.raises(ConfigError, match='there is no rule "overhaet"'):
+        await _ask(world, rule="overhaet")
+
+
+async def test_of_a_change_of_an_older_version_what_there_is_is_told(world: Stored) -> None:
+    world.sends([90, 91, 92, 93])
+    world.now = at(40)
+    await world.write(snapshot=True)
+    old = json.dumps({"condition": "temp > 85", "truth": True, "values": {"temp": 90}, "sample_time": None, "tree": 7})
+    write(world.path, f"UPDATE transitions SET evidence = '{old}'")
+    answer = await _ask(world, when=31)
+    assert "critical: temp > 85\n    temp 90\n" in "\n".join(lines(answer))
+    assert document(answer)["stored"]["tree"] is None

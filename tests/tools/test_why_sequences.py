@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from iotrules.cli import main
-from iotrules.tools.instants import instant_text
+from iotrules.tools.instants import clock_words, instant_text
 from iotrules.tools.why import Answer, Asked, ask, document, lines
 from tests.engine.building import Building
 from tests.tools.stored import Stored, at
@@ -89,6 +89,7 @@ async def test_of_an_alert_that_fires_every_step_has_come(world: StoredBuilding)
 def test_a_program_gets_the_steps_too(world: StoredBuilding, tmp_path: Path) -> None:
     world.door(0, temp=10)
     world.motion(5, seen=False)
+    world.now = at(6)
     asyncio.run(world.write())
     command = ["why", "let-in", "--key", "site=A", "--json", "--at", instant_text(at(6))]
     command += ["--store", str(tmp_path / "store.db")]
@@ -103,3 +104,16 @@ def test_a_program_gets_the_steps_too(world: StoredBuilding, tmp_path: Path) -> 
     assert third["tree"]["parts"]
     answer = asyncio.run(_ask(world, when=6))
     assert json.loads(json.dumps(document(answer)))["explanation"] == told
+
+
+async def test_outside_its_schedule_it_says_so_and_when_that_opens(tmp_path: Path) -> None:
+    closed = RULES + '    only: {between: ["14:15", "14:20"], zone: UTC}\n'
+    world = StoredBuilding(tmp_path / "store.db", closed)
+    world.door(0, temp=10)
+    await world.write()
+    answer = await _ask(world)
+    text = "\n".join(lines(answer))
+    opens = clock_words(at(100), answer.at)
+    assert f"; it is outside its schedule, which opens next at {opens}: what completes until then does not fire" in text
+    assert f"schedule: closed, opens next at {opens} (14:15-14:20 UTC)" in text
+    assert document(answer)["explanation"]["schedule"]["changes"] == instant_text(at(100))

@@ -48,7 +48,7 @@ def _to_look_at(changes: Iterable[RuleChange]) -> list[str]:
     return [
         change.rule
         for change in changes
-        if change.kind in ("added", "meaning") or any(part.part == "severity" for part in change.differences)
+        if change.kind in ("added", "meaning", "part") or any(part.part == "severity" for part in change.differences)
     ]
 
 

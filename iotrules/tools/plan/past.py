@@ -49,7 +49,7 @@ class Player:
     def begin(self, at: int) -> None:
         """Load the rules. RuleError if they don't load."""
         self.now = at
-        self._put(Reload(self.files.files, dry_run=True))
+        self._put(msgspec.structs.replace(self.files, dry_run=True))
 
     def play(self, readings: Iterable[StoredReading]) -> None:
         """Take in readings, in order of time."""

@@ -23,7 +23,7 @@ class StateEffect:
     """
 
     rule: str
-    fate: Literal["kept", "reset", "dropped"]
+    fate: Literal["kept", "reset in part", "reset", "dropped"]
     why: str
     keys: int
     firing: int
@@ -36,9 +36,10 @@ class StateEffect:
         return bool((self.fate != "kept" and (self.firing or self.pending)) or (self.windows and self.keys))
 
 
-_FATES: dict[str, tuple[Literal["kept", "reset", "dropped"], str]] = {
+_FATES: dict[str, tuple[Literal["kept", "reset in part", "reset", "dropped"], str]] = {
     "removed": ("dropped", "the rule is removed"),
     "meaning": ("reset", "what it decides by is changed"),
+    "part": ("reset in part", "of what it decides by some is changed, and the rest is kept"),
     "action": ("kept", "what it decides by is the same"),
     "words": ("kept", "only words are changed"),
     "same": ("kept", "its stream is changed"),

@@ -17,11 +17,12 @@ from iotrules.tools.plan.state import StateEffect
 SHOWN = 20
 """Alerts listed of one kind; a program gets all of them by --json."""
 
-_SIGNS = {"added": "+", "removed": "-", "meaning": "~", "action": "~", "words": " "}
+_SIGNS = {"added": "+", "removed": "-", "meaning": "~", "part": "~", "action": "~", "words": " "}
 _KINDS: dict[Kind, str] = {
     "added": "added",
     "removed": "removed",
     "meaning": "changed in meaning",
+    "part": "changed in part",
     "action": "does something else",
     "words": "only words are changed",
 }
@@ -64,7 +65,9 @@ def _rule(change: RuleChange) -> Iterator[str]:
 def _state(one: StateEffect) -> Iterator[str]:
     alerts = f" ({one.firing} firing, {one.pending} pending)" if one.firing or one.pending else ""
     keys = f"{one.keys} key{'' if one.keys == 1 else 's'}"
-    fate = {"kept": "is kept", "reset": "begins anew", "dropped": "is dropped"}[one.fate]
+    fate = {"kept": "is kept", "reset in part": "begins anew in part", "reset": "begins anew", "dropped": "is dropped"}[
+        one.fate
+    ]
     yield f"{one.rule}: state of {keys}{alerts} {fate}: {one.why}"
     yield from (f"    its window ({name}) begins anew" for name in one.windows)
 

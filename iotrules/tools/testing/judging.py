@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -150,16 +150,15 @@ def _moves(run: Run, subject: str, key: Key) -> list[Transition]:
 
 def _judge_counts(expected: CountsExpected, case: Case, run: Run) -> Iterator[Failure]:
     timeline = _deliveries(case, run)
-    seen = _counted(Counter(name for _, name in _named(case, run, expected.kind)))
+    seen = _counted(Counter(name for _, name in _named(case, run, expected.kind)), {})
     if not expected.counts and _named(case, run, expected.kind):
         yield Failure(expected.place, expected.kind, "none", seen, timeline)
     for count in expected.counts:
         found = _matching(case, run, expected.kind, count)
         if found != count.times:
             outcome = "".join(f", {word}" for word in (count.state, count.outcome) if word)
-            yield Failure(
-                expected.place, expected.kind, f"{count.name}{outcome}: {_times(count.times)}", seen, timeline
-            )
+            wanted = f"{count.name}{outcome}: {_times(count.times)}"
+            yield Failure(expected.place, expected.kind, wanted, _seen_of(case, run, expected.kind, count), timeline)
 
 
 def _named(case: Case, run: Run, kind: str) -> list[tuple[int, str]]:
@@ -184,8 +183,27 @@ def _matching(case: Case, run: Run, kind: str, count: Count) -> int:
     )
 
 
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{name}: {_times(times)}" for name, times in counts.items()) or "none"
+def _seen_of(case: Case, run: Run, kind: str, count: Count) -> str:
+    """All that came by name; where an outcome or a state is asked for, what became of them too."""
+    became: dict[str, Counter[str]] = {}
+    if count.outcome or count.state:
+        for changes in _commands(case, run):
+            states = dict.fromkeys(change.state.value for change in changes)
+            states.pop(CommandState.REQUESTED.value, None)
+            told = " → ".join(states) if count.state else changes[-1].state.value
+            became.setdefault(changes[0].name, Counter())[told or CommandState.REQUESTED.value] += 1
+    return _counted(Counter(name for _, name in _named(case, run, kind)), became)
+
+
+def _counted(counts: Counter[str], became: Mapping[str, Counter[str]]) -> str:
+    return ", ".join(f"{name}: {_times(times)}{_told(became.get(name))}" for name, times in counts.items()) or "none"
+
+
+def _told(outcomes: Counter[str] | None) -> str:
+    """` (2 succeeded, 1 timed out)`, the most frequent first."""
+    if not outcomes:
+        return ""
+    return f" ({', '.join(f'{number} {outcome}' for outcome, number in outcomes.most_common())})"
 
 
 def _times(number: int) -> str:
@@ -219,7 +237,7 @@ def _judge_nothing_more(expected: NothingMoreExpected, case: Case, run: Run) -> 
         listed = {count.name for one in case.expected if isinstance(one, CountsExpected) for count in one.counts}
         more = Counter(name for _, name in _named(case, run, kind) if name not in listed)
         if more:
-            seen = f"{kind}: {_counted(more)}"
+            seen = f"{kind}: {_counted(more, {})}"
             yield Failure(expected.place, "nothing more", "only what is expected", seen, _deliveries(case, run))
 
 

@@ -18,6 +18,7 @@ from iotrules.tools.testing.documents import CaseDocument, TestFileDocument
 from iotrules.tools.testing.expectations import last_instant, read_expected, rules_named
 from iotrules.tools.testing.interventions import read_restarts, read_rulings
 from iotrules.tools.testing.messages import Sender, check_key, is_mapping, part_of
+from iotrules.tools.testing.names import check_names, expected_to_come
 from iotrules.yamlfile import Node, Scalar, Source, node_at, parse, quoted
 from iotrules.yamlfile import Sequence as SequenceNode
 
@@ -62,11 +63,15 @@ class _Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """What the cases of a file have in common: all rules that are loaded, those of the file beside them, the start."""
+    """What the cases of a file have in common: all rules that are loaded, those of the file beside them, the start.
+
+    `come`: the commands that one of them expects to come.
+    """
 
     rules: RuleSet
     start: int
     own: frozenset[str]
+    come: frozenset[str]
 
 
 def _by_root(paths: Sequence[Path]) -> dict[Path, list[Path]]:
@@ -115,7 +120,8 @@ def _suite(file: Path, loaded: _Loaded, problems: list[Problem]) -> Suite | None
     if document is None:
         return None
     rules = loaded.rules(_registry(part, document.registry, file) or loaded.registry)
-    setting = _Setting(rules, _start(part, document.start), rules_of(rules, rule_file))
+    come = expected_to_come(document.cases)
+    setting = _Setting(rules, _start(part, document.start), rules_of(rules, rule_file), come)
     nodes = _items(node_at(root, ["cases"]))
     cases = [case for node in nodes if (case := _case(part_of(part.source, "a case", node, problems), setting))]
     _refuse_repeated_names(part, nodes)
@@ -181,6 +187,8 @@ def _case(part: Part, setting: _Setting) -> Case | None:
     restarts = read_restarts(part, document)
     rulings = read_rulings(part, document, rules, restarts)
     expected = read_expected(part, rules, document.key)
+    about = setting.own | rules_named(expected)
+    check_names(part, document, rules, about, setting.come)
     if not document.expect:
         part.wrong("the case expects nothing", "expect", hint="say what must be so, or nothing_more: true")
     ends = [part.duration(document.until, 0, "until"), last_instant(expected)]
@@ -191,7 +199,7 @@ def _case(part: Part, setting: _Setting) -> Case | None:
         return None
     return Case(
         part.source.file, document.name, part.key.place, start, end, sent, restarts, rulings,
-        document.answers, document.replies, expected, setting.own | rules_named(expected),
+        document.answers, document.replies, expected, about,
     )  # fmt: skip
 
 

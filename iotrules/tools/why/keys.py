@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from iotrules.model.decisions import Key
 from iotrules.model.errors import ConfigError
-from iotrules.model.rules import Rule, Stream
+from iotrules.model.rules import Stream
 from iotrules.yamlfile import nearest, quoted
 
 _LISTED = 8
@@ -25,19 +25,19 @@ def parse_labels(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def choose_key(rule: Rule, labels: Sequence[tuple[str, str]], known: Sequence[Key]) -> Key:
+def choose_key(rule: str, by: Sequence[str], labels: Sequence[tuple[str, str]], known: Sequence[Key]) -> Key:
     """The key of the rule that these labels name. ConfigError where none or several could be meant."""
     given = dict(labels)
     for name in given:
-        if name not in rule.by:
-            hint = nearest(name, rule.by) or f"; its keys have {', '.join(rule.by) or 'no labels'}"
-            raise ConfigError(f"the rule {quoted(rule.name)} has no label {quoted(name)} in its key{hint}")
-    if given.keys() == set(rule.by):
-        return Key(tuple((name, given[name]) for name in rule.by))
+        if name not in by:
+            hint = nearest(name, by) or f"; its keys have {', '.join(by) or 'no labels'}"
+            raise ConfigError(f"the rule {quoted(rule)} has no label {quoted(name)} in its key{hint}")
+    if given.keys() == set(by):
+        return Key(tuple((name, given[name]) for name in by))
     fitting = [key for key in known if given.items() <= dict(key.labels).items()]
     if len(fitting) == 1:
         return fitting[0]
-    wanted = ",".join(f"{name}={given.get(name, '…')}" for name in rule.by)
+    wanted = ",".join(f"{name}={given.get(name, '…')}" for name in by)
     raise ConfigError(f"name one key with --key {wanted}: {_listed(fitting, len(known))}")
 
 
