@@ -87,8 +87,15 @@ def _problems(
         place, node = _locate(root, detail, at)
         grouped.setdefault(place, []).append((detail, node))
     for place, group in grouped.items():
-        for message, hint in _messages(group, model, quoted(at.text) if at else "the file"):
+        for message, hint in _messages(group, model, _called(root, at)):
             yield source.problem(place, message, hint)
+
+
+def _called(root: Node, at: Scalar | None) -> str:
+    """A key by its name in quotes; a document that has none is called by the words that stand for its key."""
+    if at is None:
+        return "the file"
+    return at.text if at.place == root.place else quoted(at.text)
 
 
 def _locate(root: Node, detail: ErrorDetails, at: Scalar | None) -> tuple[Place, Node]:
