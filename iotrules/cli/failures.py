@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from iotrules.cli.reports import counted
 from iotrules.model.errors import ConfigError, FileError, HeldError, IotrulesError, StateError, UnavailableError
 
 FILES, UNAVAILABLE, INTERRUPTED = 3, 4, 130
@@ -19,7 +20,7 @@ def reported() -> Iterator[None]:
         yield
     except FileError as error:
         click.echo(str(error), err=True)
-        click.echo(f"{len(error.problems)} problems; nothing was started", err=True)
+        click.echo(f"{counted(len(error.problems), 'problem')}; nothing was started", err=True)
         raise SystemExit(FILES) from error
     except (UnavailableError, StateError, HeldError) as error:
         click.echo(f"error: {error}", err=True)

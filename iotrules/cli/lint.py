@@ -87,7 +87,7 @@ def _report(findings: list[Finding], rules: RuleSet, files: int, form: str) -> N
 
 def _show_state(rules: RuleSet, form: str) -> None:
     from iotrules.engine.windows import MAX_SAMPLES
-    from iotrules.language.linting import estimate_state
+    from iotrules.language.linting import BYTES_OF_A_KEY, BYTES_WHILE_ACTIVE, estimate_state
 
     estimates = sorted(estimate_state(rules, MAX_SAMPLES), key=lambda one: -one.bytes)
     if form == "json":
@@ -95,10 +95,12 @@ def _show_state(rules: RuleSet, form: str) -> None:
         return
     for estimate in estimates:
         key = f"for each {', '.join(estimate.by)}" if estimate.by else "in all"
-        say(f"{estimate.bytes:>10,} bytes {key}: {estimate.rule}")
+        shared = f" (with its part of {BYTES_OF_A_KEY:,} for {estimate.sharing} rules)" if estimate.sharing > 1 else ""
+        say(f"{estimate.bytes:>10,} bytes {key}: {estimate.rule}{shared}")
         for window in estimate.windows:
             most = "at most " if window.bound else ""
             say(f"{window.bytes:>14,} {window.text}: {most}{counted(window.samples, 'sample')}")
+    say(f"{BYTES_WHILE_ACTIVE:>10,} bytes more for each rule and key that is pending or firing")
 
 
 def _plain(estimate: StateEstimate) -> dict[str, object]:
@@ -108,5 +110,6 @@ def _plain(estimate: StateEstimate) -> dict[str, object]:
         "stream": estimate.stream,
         "by": estimate.by,
         "bytes": estimate.bytes,
+        "sharing": estimate.sharing,
         "windows": windows,
     }

@@ -104,7 +104,11 @@ class Parts:
     help="How long and how much of what is over is kept, as in dead_letters=30d,100000 (docs/operations.md).",
 )
 @click.option("--dry-run", is_flag=True, help="Evaluate and show, but invoke and command nothing.")
-@click.option("--watch", is_flag=True, help="Use rule files as soon as they are changed, as SIGHUP does when asked.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Use rule files and the registry as soon as they are changed, as SIGHUP does when asked.",
+)
 @click.option(
     "--standby", is_flag=True, help="While another engine is active on the store, wait, and take over when it ends."
 )
@@ -126,7 +130,8 @@ def command(
     Of several engines on one store one is active. Another one ends and says which (exit code 4); with --standby it
     waits, and takes over when the active one ends, is killed, or gives no sign of life for 5 s.
 
-    SIGHUP reads the rule files again: if they load they are used, else the problems are logged and the old rules stay.
+    SIGHUP reads the rule files and the registry again: if they load they are used, else the problems are logged and
+    the old ones stay.
     """
     set_up_logs()
     options = RunOptions(rules, registry, functions, store, broker, name, metrics_port, dry_run, watch, keep, standby)
@@ -199,7 +204,8 @@ async def _lead(
 
     reloading = Reloading(lambda: _read_rules(options, functions.names())[0], runtime.reload, told, files or Reload({}))
     loop.add_signal_handler(signal.SIGHUP, reloading.ask)
-    aides = [reloading.run(), reloading.watch(options.rules)] if options.watch else [reloading.run()]
+    watched = [options.rules, *([options.registry] if options.registry else ())]
+    aides = [reloading.run(), reloading.watch(*watched)] if options.watch else [reloading.run()]
 
     def ready() -> None:
         stay_prompt()

@@ -16,7 +16,7 @@ _CLOCK = "^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 OPENING: Schema = {
     "days": {
         "description": "The days on which it opens: mon-fri, sat, or a list; fri-mon goes over Sunday. Default all.",
-        "type": ["string", "array", "null"],
+        "type": ["string", "array"],
         "pattern": _DAYS,
         "items": {"type": "string", "pattern": _DAYS},
         "minItems": 1,
@@ -24,7 +24,7 @@ OPENING: Schema = {
     "between": {
         "description": 'When it opens and closes: ["08:00", "18:00"]; ["22:00", "06:00"] goes over midnight. '
         "Default: the whole day.",
-        "type": ["array", "null"],
+        "type": "array",
         "items": {"type": "string", "pattern": _CLOCK},
         "minItems": 2,
         "maxItems": 2,
@@ -59,7 +59,7 @@ FLAPPING: Schema = {
     },
     "within": {
         "description": "In how long; and for how long it has to be quiet then. Default 10m.",
-        "type": ["string", "null"],
+        "type": "string",
         "pattern": _DURATION,
     },
 }
@@ -72,7 +72,7 @@ DOWNTIME: Schema = {
     },
     "max": {
         "description": "After a longer stop than this, for starts again.",
-        "type": ["string", "null"],
+        "type": "string",
         "pattern": _DURATION,
     },
 }
@@ -89,27 +89,26 @@ GUARDS: Schema = {
         "description": 'When it may fire: {days: mon-fri, between: ["08:00", "18:00"], zone: Europe/Berlin}, or a list '
         "of them. What is held before fires when it opens; an alert that fires ends as usual.",
         "anyOf": [
-            {"type": "null"},
             _OPENING,
             {"type": "array", "items": _OPENING, "minItems": 1, "maxItems": MAX_OPENINGS},
         ],
     },
     "cooldown": {
         "description": "After a notification, mute further ones of the same key for so long: 10m. Changes no alert.",
-        "type": ["string", "null"],
+        "type": "string",
         "pattern": _DURATION,
     },
     "flapping": {
         "description": "When changes are too many to tell of each: {changes: 6, within: 10m}; false: never.",
-        "anyOf": [{"enum": [None, False]}, _object(FLAPPING)],
+        "anyOf": [{"enum": [False]}, _object(FLAPPING)],
     },
     "inhibit": {
         "description": "While this fires, mute other rules: {rules: [OTHER], same: [site]}.",
-        **_object(INHIBIT, type=["object", "null"], required=["rules"]),
+        **_object(INHIBIT, required=["rules"]),
     },
     "downtime": {
         "description": "What a stop of the engine does to a running for: continue (default), pause, reset, "
         "or {policy: pause, max: 1h}.",
-        "anyOf": [{"enum": [None, "continue", "pause", "reset"]}, _object(DOWNTIME)],
+        "anyOf": [{"enum": ["continue", "pause", "reset"]}, _object(DOWNTIME)],
     },
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from iotrules.language.blanks import without_blanks
 from iotrules.language.parameters import Argument, Parameter, ParameterType, read_argument, wrong_type
 from iotrules.language.parts import Part
 from iotrules.language.rule_templates import (
@@ -67,7 +68,7 @@ def _use(part: Part, templates: Templates) -> _Use | None:
     template, given = _template(part, templates), node_at(part.node, ["with"])
     if template is None or template.parameters is None:
         return None
-    if given is None or (isinstance(given, Scalar) and given.value is None):
+    if given is None:
         return _Use(part, template, template.parameters, {})
     if not isinstance(given, MappingNode):
         hint = f"the parameters: {_listed(template.parameters)}"
@@ -120,12 +121,12 @@ def _build(use: _Use, around: Surroundings) -> Rule | None:
 
 
 def _merged(use: _Use) -> MappingNode:
-    """What the template says, but for the keys that the rule says itself."""
+    """What the template says, but for the keys that the rule says itself, or takes away by saying nothing."""
     own = entries_of(without(use.part.node, "use", "with"))
     said = {key.text for key, _ in own}
     theirs = entries_of(moved(use.template.part.node, use.behind))
     taken = tuple((key, value) for key, value in theirs if key.text not in said)
-    return MappingNode((*taken, *own), *use.part.node.place)
+    return without_blanks(MappingNode((*taken, *own), *use.part.node.place))
 
 
 def moved(node: Node, lines: int) -> Node:

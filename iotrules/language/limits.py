@@ -41,13 +41,13 @@ LIMIT: dict[str, Any] = {
     },
     "burst": {
         "description": "So many at once. Default: those of a second, at least 1.",
-        "type": ["integer", "null"],
+        "type": "integer",
         "minimum": 1,
         "maximum": MOST_BURST,
     },
     "beyond": {
         "description": "drop (default): those beyond are not taken in. keep_newest: the newest of them waits its turn.",
-        "enum": ["drop", "keep_newest", None],
+        "enum": ["drop", "keep_newest"],
     },
 }
 
@@ -55,7 +55,7 @@ LIMIT_KEYS: dict[str, Any] = {
     "limit": {
         "description": "How many messages of each topic are taken in; those beyond it are counted and told of. "
         "Default: all of them.",
-        "type": ["object", "null"],
+        "type": "object",
         "properties": LIMIT,
         "required": ["rate"],
         "additionalProperties": False,
@@ -63,7 +63,7 @@ LIMIT_KEYS: dict[str, Any] = {
     "gaps": {
         "description": "alert (default): a number that is missing in a device's id is a message that never came. "
         "ignore: the device counts other messages too.",
-        "enum": ["alert", "ignore", None],
+        "enum": ["alert", "ignore"],
     },
 }
 """Of a stream: `limit`, and `gaps`, which says what of a device's count is believed."""

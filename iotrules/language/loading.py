@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from iotrules.language.blanks import refuse_blanks
 from iotrules.language.checking import check_condition
 from iotrules.language.firing import refuse_circles
 from iotrules.language.guards import check_inhibitions
@@ -58,6 +59,8 @@ def load_files(files: Mapping[str, str], registry: RegistryFile | None = None) -
     rules = {name: build_named(part, templates, around) for name, part in _until_enough(parts["rules"], problems)}
     refuse_circles(parts["rules"], rules)
     check_inhibitions(parts["rules"], rules)
+    in_sections = [(section, list(named.values())) for section, named in parts.items()]
+    refuse_blanks([*in_sections, ("commands", [declared] if declared else [])], problems)
     if problems:
         order = {name: index for index, name in enumerate([*files, *([registry.name] if registry else ())])}
         raise RuleError(sorted(set(problems), key=lambda p: (order[p.file], p.line, p.column)))

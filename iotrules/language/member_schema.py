@@ -10,24 +10,24 @@ Schema = dict[str, Any]
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = "".join(f"(?:{_NUMBER}{unit})?" for unit in ("d", "h", "m", "s", "ms"))
-_NOTHING: Schema = {"type": "null"}
+_NOTHING = False
 
 ACROSS_KEYS: Schema = {
     "across": {
         "description": "The label that tells the members of a key apart, such as device with by: [site]. Conditions "
         "look over the newest fresh values of all of them: count(temp > 30) >= 3.",
-        "type": ["string", "null"],
+        "type": "string",
         "minLength": 1,
     },
     "fresh": {
         "description": "With across: a value older than this does not vote. Default: the stream's fresh, else 3 times "
         "its interval.",
-        "type": ["string", "null"],
+        "type": "string",
         "pattern": f"^(?=[^1-9]*[1-9])(?=[0-9]){_DURATION}$",
     },
     "min_members": {
         "description": "With across: with fewer members that have a fresh value a condition is unknown. Default 1.",
-        "type": ["integer", "null"],
+        "type": "integer",
         "minimum": 1,
         "maximum": MOST_MEMBERS,
     },

@@ -10,7 +10,7 @@ Schema = dict[str, Any]
 
 ON_LATE: Schema = {
     "description": "What comes later than late: drop (the default), or amend: the device's past is decided again.",
-    "enum": ["drop", "amend", None],
+    "enum": ["drop", "amend"],
 }
 
 OTHER_STREAM_KEYS: Schema = {
@@ -20,7 +20,7 @@ OTHER_STREAM_KEYS: Schema = {
     },
     "max_samples": {
         "description": "How many samples a window holds at most; with more it is unknown. Default 10000.",
-        "type": ["integer", "null"],
+        "type": "integer",
         "minimum": LEAST_SAMPLES,
         "maximum": MOST_SAMPLES,
     },
@@ -37,10 +37,10 @@ _LESS_THAN_A_SECOND = r"0*[0-9]{1,3}(?:\.[0-9]+)?ms"
 def pace_keys(duration: str) -> Schema:
     """max_gap and every, of a stream or a rule; `duration` is the pattern of one that is longer than nothing."""
     return {
-        "max_gap": {"description": _MAX_GAP, "type": ["string", "null"], "pattern": f"^(?:{duration})$"},
+        "max_gap": {"description": _MAX_GAP, "type": "string", "pattern": f"^(?:{duration})$"},
         "every": {
             "description": _EVERY,
-            "type": ["string", "null"],
+            "type": "string",
             "pattern": f"^(?!{_LESS_THAN_A_SECOND}$)(?:{duration})$",
         },
     }

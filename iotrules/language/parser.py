@@ -94,12 +94,23 @@ def _unexpected(parser: _Parser) -> ExpressionError:
         return ExpressionError(token.start, "= compares nothing", "write ==")
     if token.text == ".":
         return ExpressionError(token.start, "nothing has attributes in a condition", _PATH_HINT)
+    if token.text == "," and _in_a_number(parser):
+        whole, part = before.text, parser.tokens[parser.at + 1].text
+        hint = f"a number has a point: write {whole}.{part}"
+        return ExpressionError(token.start, "a comma stands between the arguments of a function only", hint)
     if token.text == "(" and before.kind == "name":
         return ExpressionError(before.start, f"{_shown(before)} behind a dot is a name, not a function")
     if before.kind == "literal" and token.kind == "name":
         hint = "a unit stands behind one space and has none inside (85 degC, -0.5 bar/min)"
         return ExpressionError(token.start, f"expected an operator, got {_shown(token)}", hint)
     return ExpressionError(token.start, f"expected an operator or the end, got {_shown(token)}")
+
+
+def _in_a_number(parser: _Parser) -> bool:
+    """Is the comma one of `85,5`?"""
+    before, comma, after = parser.tokens[parser.at - 1], parser.token, parser.tokens[parser.at + 1]
+    literals = before.kind == after.kind == "literal"
+    return literals and before.text.isdigit() and after.text[:1].isdigit() and after.start == comma.start + 1
 
 
 def _shown(token: Token) -> str:

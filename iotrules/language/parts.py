@@ -12,7 +12,7 @@ from iotrules.language.parameters import Arguments
 from iotrules.language.syntax import ExpressionError
 from iotrules.model.errors import Problem
 from iotrules.model.rules import Hold, Location
-from iotrules.yamlfile import Node, Place, Scalar, Source, check_node, entry, node_at, place_in, quoted, to_plain
+from iotrules.yamlfile import Node, Place, Scalar, Source, check_node, entry, node_at, place_in, quoted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,9 +43,8 @@ class Part:
         return document
 
     def gives(self, *path: str | int) -> bool:
-        """Is there a value at `path`? A key with nothing behind it gives none."""
-        node = node_at(self.node, path)
-        return node is not None and to_plain(node) is not None
+        """Is there a key at `path`? One with nothing behind it is refused as such: see `blanks`."""
+        return node_at(self.node, path) is not None
 
     def wrong(self, message: str, *path: str | int, hint: str = "") -> None:
         """Note a problem with the value at `path`, or with the entry itself."""

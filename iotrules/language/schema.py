@@ -73,7 +73,7 @@ def _named(description: str, each: Schema, names: str) -> Schema:
 
 
 _TIME: Schema = {
-    "field": _text("Where the message says when it was measured, as a path into its JSON.", _PATH, required=True),
+    "field": _text("Where the message says when it was measured, as a path into its JSON.", _PATH),
     "format": _one_of(
         "How it says so: seconds, milli-, micro- or nanoseconds since 1970 UTC, or ISO 8601.",
         ["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"],
@@ -87,21 +87,21 @@ _FIELD: Schema = {
     "unit": _text('The unit of a number: degC, bar, mm/s, rpm, "%" … Conditions may use other units that fit.'),
     "range": {
         "description": "[low, high]: a number outside is missing, and counted.",
-        "type": ["array", "null"],
+        "type": "array",
         "items": {"type": "number"},
         "minItems": 2,
         "maxItems": 2,
     },
     "one_of": {
         "description": "The texts that can arrive: others are missing, and counted.",
-        "type": ["array", "null"],
+        "type": "array",
         "items": {"type": "string"},
         "minItems": 1,
         "uniqueItems": True,
     },
     "path": _text("Where the value is in nested JSON: motor.rpm. Default: the field's name.", _PATH),
-    "type": _one_of("What it is. Default: text with one_of, else number.", ["number", "text", "flag", None]),
-    "coerce": _one_of('number: a text such as "85" is read as a number.', ["number", None]),
+    "type": _one_of("What it is. Default: text with one_of, else number.", ["number", "text", "flag"]),
+    "coerce": _one_of('number: a text such as "85" is read as a number.', ["number"]),
 }
 
 _STREAM: Schema = {
@@ -109,17 +109,16 @@ _STREAM: Schema = {
         "The MQTT topic. {name} is a capture of a whole level and becomes a label; there are no wildcards. "
         "No topic may fit two streams.",
         _TOPIC,
-        required=True,
         maxLength=1024,
     ),
     "time": {
         "description": "Event time, from the message. Default: arrival time.",
-        **_object(_TIME, type=["object", "null"], required=["field", "format"]),
+        **_object(_TIME, required=["field", "format"]),
     },
     "id": {
         "description": "The fields of the JSON that make a message unique: repeats are dropped. "
         "Default: key, time and content; with neither id nor time nothing is dropped.",
-        "type": ["string", "array", "null"],
+        "type": ["string", "array"],
         "pattern": _whole(_PATH),
         "items": {"type": "string", "pattern": _whole(_PATH)},
         "minItems": 1,
@@ -171,12 +170,12 @@ _ZONE: Schema = {
     "center": {
         "description": "The middle of a circle: [latitude, longitude] in degrees.",
         **_PLACE,
-        "type": ["array", "null"],
+        "type": "array",
     },
     "radius": _text("How far the circle reaches: 200 m, 1.5 km.", rf"(?=[^1-9]*[1-9]){_NUMBER} \S+"),
     "polygon": {
         "description": "The corners of a polygon: [[latitude, longitude], …] in degrees; its border belongs to it.",
-        "type": ["array", "null"],
+        "type": "array",
         "items": _PLACE,
         "minItems": 3,
         "maxItems": MAX_CORNERS + 1,
@@ -184,8 +183,8 @@ _ZONE: Schema = {
 }
 
 _COMMANDS: Schema = {
-    "topic": _text("Where commands go: site/{site}/dev/{device}/cmd.", _TOPIC, required=True, maxLength=1024),
-    "ack": _text("Where devices answer them.", _TOPIC, required=True, maxLength=1024),
+    "topic": _text("Where commands go: site/{site}/dev/{device}/cmd.", _TOPIC, maxLength=1024),
+    "ack": _text("Where devices answer them.", _TOPIC, maxLength=1024),
 }
 
 _WHEN = (
@@ -205,19 +204,19 @@ _CLEAR_KEYS: Schema = {
 
 _CLEAR_VALUE: Schema = {
     "description": _CLEAR,
-    **_object(_CLEAR_KEYS, type=["string", "object", "null"]),
+    **_object(_CLEAR_KEYS, type=["string", "object"]),
     "minLength": 1,
 }
 
 _LEVEL_KEYS: Schema = {
-    "when": _text(_WHEN, required=True, minLength=1),
+    "when": _text(_WHEN, minLength=1),
     "for": _text(_FOR, f"{_DURATION}|{_INTERVALS}"),
     "clear": _CLEAR_VALUE,
 }
 
 _PUBLISH: Schema = {
     "topic": _text(
-        "The topic; {name} is a label of the rule or a field: alerts/{site}/{device}.", r"[^$][\s\S]*", required=True,
+        "The topic; {name} is a label of the rule or a field: alerts/{site}/{device}.", r"[^$][\s\S]*",
         maxLength=1024,
     ),
     "payload": {
@@ -229,10 +228,9 @@ _GUARD: Schema = {
     "max_share": _text(
         "The share of the devices that may be commanded: 5%. One device always may.",
         r"(?=[^1-9]*[1-9])(?:[0-9]{1,2}(?:\.[0-9]{1,6})?|0[0-9]{2}(?:\.[0-9]{1,6})?|100(?:\.0{1,6})?)%",
-        required=True,
     ),
     "of": _text("The label whose value the devices share: site. Default: all devices of the stream."),
-    "per": _text("Within how long: 10m.", _LONGER_THAN_NOTHING, required=True),
+    "per": _text("Within how long: 10m.", _LONGER_THAN_NOTHING),
     "else": _one_of(
         "What becomes of a command beyond it. hold: it waits until somebody approves or rejects it, or it expires.",
         ["hold", "drop"],
@@ -241,35 +239,33 @@ _GUARD: Schema = {
 }
 
 _STEP: Schema = {
-    "invoke": _text("The function to run.", "[A-Za-z0-9_-]{1,64}", required=True),
-    "command": _text(
-        "The command to send to the device; needs commands: with topics.", "[A-Za-z0-9_.-]{1,64}", required=True
-    ),
+    "invoke": _text("The function to run.", "[A-Za-z0-9_-]{1,64}"),
+    "command": _text("The command to send to the device; needs commands: with topics.", "[A-Za-z0-9_.-]{1,64}"),
     "args": {
         "description": "Arguments of the command: texts, numbers, flags.",
-        "type": ["object", "null"],
+        "type": "object",
         "additionalProperties": {"type": ["string", "number", "boolean"]},
     },
     "expires": _text("Too late to send it after this long. Default 5m.", _LONGER_THAN_NOTHING),
     "ack_within": _text("How long the device has to answer. Default 30s.", _LONGER_THAN_NOTHING),
     "to": {
         "description": 'Another device, by labels of the topic of commands: {device: fan-1}, {device: "{site}-fan"}.',
-        "type": ["object", "null"],
+        "type": "object",
         "additionalProperties": {"type": "string", "minLength": 1},
     },
     "retry": {
         "description": "How often it is sent again, with the same id, when the device has not answered in ack_within.",
-        "type": ["integer", "null"],
+        "type": "integer",
         "minimum": 0,
         "maximum": MAX_RETRIES,
     },
     "publish": {
         "description": "The message to publish: QoS 1, never retained.",
-        **_object(_PUBLISH, type=["object", "null"], required=["topic", "payload"]),
+        **_object(_PUBLISH, required=["topic", "payload"]),
     },
     "guard": {
         "description": "How many devices the commands of this step may reach, asked for by its function as well.",
-        **_object(_GUARD, type=["object", "null"], required=["max_share", "per"]),
+        **_object(_GUARD, required=["max_share", "per"]),
     },
     "at": _one_of(
         "When it runs: the alert fires, is resolved, or rises to a level. Default firing.",
@@ -285,7 +281,7 @@ _RULE: Schema = {
     "from": {
         "description": "The stream that the rule watches; or several, whose newest values are joined by the labels of "
         "by: fields of the first stand alone, of the others behind the stream's name: door.state.",
-        "type": ["string", "array", "null"],
+        "type": ["string", "array"],
         "minLength": 1,
         "items": {"type": "string", "minLength": 1},
         "minItems": 1,
@@ -294,17 +290,17 @@ _RULE: Schema = {
     },
     "by": {
         "description": "The labels that keep the rule's state apart. Default: all captures of the topic.",
-        "type": ["array", "null"],
+        "type": "array",
         "items": {"type": "string"},
         "uniqueItems": True,
     },
     **ACROSS_KEYS,
-    "when": _text(_WHEN, required=True, minLength=1),
+    "when": _text(_WHEN, minLength=1),
     "for": _text(_FOR, f"{_DURATION}|{_INTERVALS}"),
     "clear": _CLEAR_VALUE,
     "levels": {
         "description": "Severities in one rule, each with when, for and clear; the alert has the highest that holds.",
-        "type": ["object", "null"],
+        "type": "object",
         "properties": {
             severity: {"description": f"What makes it {severity}.", **_object(_LEVEL_KEYS, required=["when"])}
             for severity in _SEVERITIES
@@ -312,7 +308,7 @@ _RULE: Schema = {
         "additionalProperties": False,
         "minProperties": 1,
     },
-    "severity": _one_of("How bad it is. Default minor.", [*_SEVERITIES, None], default="minor"),
+    "severity": _one_of("How bad it is. Default minor.", _SEVERITIES, default="minor"),
     "labels": {
         "description": "More for people and receivers of the alert; texts.",
         "type": "object",
@@ -322,8 +318,8 @@ _RULE: Schema = {
         'The line that people read: "{device} is at {temp:.1f} °C". Knows the fields, the labels of by, '
         "{attr.NAME} of the registry, {rule}, {severity} and {held}; quote it."
     ),
-    "description": _text("What it means, for people.", required=True),
-    "runbook": _text("What to do about it, for people: a text or a link.", required=True),
+    "description": _text("What it means, for people."),
+    "runbook": _text("What to do about it, for people: a text or a link."),
     "absent": _text("The stream whose silence is the alert; with for, without when.", minLength=1),
     "expect": _text(
         "With absent: seen_within 7d. Devices that are silent for longer are not expected any more.",

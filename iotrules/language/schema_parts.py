@@ -10,7 +10,7 @@ NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _PARTS = "".join(f"(?:{NUMBER}{unit})?" for unit in ("d", "h", "m", "s", "ms"))
 DURATION = f"(?=[0-9]){_PARTS}"
 LONGER_THAN_NOTHING = f"(?=[^1-9]*[1-9]){DURATION}"
-NOTHING: Schema = {"type": "null"}
+NOTHING = False
 
 
 def whole(pattern: str) -> str:
@@ -18,9 +18,9 @@ def whole(pattern: str) -> str:
     return f"^(?:{pattern})$"
 
 
-def text(description: str, pattern: str = "", *, required: bool = False, **more: Any) -> Schema:
-    """A text; without `required` the key may stand there with nothing behind it, as the loader has it."""
-    found: Schema = {"description": description, "type": "string" if required else ["string", "null"], **more}
+def text(description: str, pattern: str = "", **more: Any) -> Schema:
+    """A text. The key with nothing behind it is refused, as the loader has it."""
+    found: Schema = {"description": description, "type": "string", **more}
     return {**found, "pattern": whole(pattern)} if pattern else found
 
 

@@ -9,7 +9,7 @@ _AS = text("What summary and later conditions call this message: NAME.field. No 
 _BEFORE = text("Of without: it must not have come this long before the first step either.", LONGER_THAN_NOTHING)
 
 EVENT: Schema = {
-    "stream": text("The stream of the message.", required=True, minLength=1),
+    "stream": text("The stream of the message.", minLength=1),
     "where": text(
         "A condition on that message; it may read NAME.field of earlier steps. Default: any message.", minLength=1
     ),
@@ -36,7 +36,7 @@ SEQUENCE_STEP: Schema = {
 SEQUENCE_KEYS: Schema = {
     "sequence": {
         "description": "Messages in order, instead of from and when: first, then, and without for what must not come.",
-        "type": ["array", "null"],
+        "type": "array",
         "minItems": 2,
         "maxItems": MAX_SEQUENCE_STEPS,
         "items": {
@@ -49,7 +49,7 @@ SEQUENCE_KEYS: Schema = {
     "matching": one_of(
         "With sequence: what a new first step does to one that waits for its next. newest: replaces it; first: is "
         "ignored; every: each is followed.",
-        ["newest", "first", "every", None],
+        ["newest", "first", "every"],
         default="newest",
     ),
 }
@@ -61,7 +61,7 @@ SEQUENCE_RULE: Schema = {
         **dict.fromkeys(("from", "when", "for", "levels", "expect", "max_gap", "every"), False),
         **dict.fromkeys(("across", "fresh", "min_members"), False),
         "within": {"type": "string"},
-        "clear": {"type": ["string", "null"]},
+        "clear": {"type": "string"},
     },
 }
 """What such a rule says, and what not."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from iotrules.language.parameters import MAX_PARAMETERS, RESERVED, ParameterType
-
-Schema = dict[str, Any]
+from iotrules.language.schema_parts import Schema, object_of
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]{0,63}"
 _PARAMETER_NAME = f"^(?!(?:{'|'.join(sorted(RESERVED))})$){_NAME}$"
-_VALUE = ["string", "number", "boolean", "null"]
+_VALUE = ["string", "number", "boolean"]
 
 PARAMETER_KEYS: Schema = {
     "type": {"description": "What it stands for.", "enum": [type_.value for type_ in ParameterType]},
@@ -20,7 +17,7 @@ PARAMETER_KEYS: Schema = {
 TEMPLATE_KEYS: Schema = {
     "params": {
         "description": "Makes the rule a template: it raises nothing itself, rules with use: are made from it.",
-        "type": ["object", "null"],
+        "type": "object",
         "propertyNames": {"pattern": _PARAMETER_NAME},
         "additionalProperties": {
             "description": "What a rule gives in with:.",
@@ -33,19 +30,19 @@ TEMPLATE_KEYS: Schema = {
     },
     "use": {
         "description": "The template that the rule is made from. Other keys beside it replace the template's.",
-        "type": ["string", "null"],
+        "type": "string",
         "minLength": 1,
     },
     "with": {
         "description": "What is given for the template's parameters, by name.",
-        "type": ["object", "null"],
+        "type": "object",
         "additionalProperties": {"type": _VALUE},
     },
 }
 
 ONLY_KEYS: Schema = {
     "description": "The rule looks only at keys whose labels are listed: {site: [north, south]}.",
-    "type": ["object", "null"],
+    "type": "object",
     "additionalProperties": {
         "type": "array",
         "items": {"type": "string", "minLength": 1, "pattern": "^[^/+#]*$"},
@@ -78,17 +75,23 @@ _NOT_OPENED = frozenset(
 
 def with_templates(keys: Schema, plain: Schema) -> Schema:
     """A rule: `plain`, or a template or a rule that uses one, for which only `keys` count and each may be left out."""
-    loose = {"type": "object", "properties": _opened(keys), "additionalProperties": False}
+    opened = _opened(keys)
+    using = {key: schema if key in TEMPLATE_KEYS else _or_nothing(schema) for key, schema in opened.items()}
     return {
         "if": {"anyOf": [_IS_TEMPLATE, _USES_ONE]},
         "then": {
-            **loose,
             "if": _USES_ONE,
-            "then": {"properties": {"params": {"type": "null"}}},
-            "else": {"properties": {"use": False, "with": False}},
+            "then": object_of({**using, "params": False}),
+            "else": object_of({**opened, "use": False, "with": False}),
         },
         "else": {"allOf": [plain, {"properties": {"with": False}}]},
     }
+
+
+def _or_nothing(schema: Schema) -> Schema:
+    """Beside `use`, a key with nothing behind it takes the template's away."""
+    told: Schema = {word: schema[word] for word in ("description", "default") if word in schema}
+    return {**told, "anyOf": [schema, {"type": "null"}]}
 
 
 def _opened(keys: Schema) -> Schema:

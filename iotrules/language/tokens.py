@@ -31,7 +31,18 @@ _WRONG_SYMBOLS = {
     "{": ("there are no { } in a condition", ""),
     "#": ("there are no comments in a condition", ""),
     ";": ("a condition is one expression", ""),
+    "≥": ("there is no ≥ operator", "write >="),
+    "≤": ("there is no ≤ operator", "write <="),
+    "≠": ("there is no ≠ operator", "write !="),
+    "×": ("there is no × operator", "write *"),
+    "÷": ("there is no ÷ operator", "write /"),
+    "−": ("this is a typographer's minus", "write -"),
+    "–": ("this is a dash", "write - for minus"),
+    "℃": ("the unit ℃ is not known", "write degC, as in 85 degC"),
+    "℉": ("the unit ℉ is not known", "write degF, as in 185 degF"),
+    **dict.fromkeys("“”„‟«»‘’‚", ("this is a typographer's quotation mark", 'write straight ones: "running"')),
 }
+_REMAINDER = "a remainder is mod(x, n), as in mod(temp, 2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,12 @@ def _token(text: str, at: int) -> Token:
         return _string(text, at)
     if name := _NAME.match(text, at):
         return _word(name[0], at)
+    if text.startswith("<>", at):
+        raise ExpressionError(at, "there is no <> operator", "write !=")
     if symbol := _SYMBOL.match(text, at):
         return Token("symbol", symbol[0], at)
+    if character == "%" and not text[:at].rstrip()[-1:].isdigit():
+        raise ExpressionError(at, "there is no % operator", _REMAINDER)
     if character in _WRONG_SYMBOLS:
         raise ExpressionError(at, *_WRONG_SYMBOLS[character])
     shown = f"{character} (U+{ord(character):04X})" if character.isprintable() else f"U+{ord(character):04X}"

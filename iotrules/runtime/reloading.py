@@ -1,4 +1,4 @@
-"""Changed rule files while the engine runs: read again when asked to, or when somebody wrote them.
+"""Changed rule files and registries while the engine runs: read again when asked to, or when somebody wrote them.
 
 House rule: files that don't load are refused as a whole, with every problem in the log; the old rules stay.
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import structlog
 
+from iotrules.language import REGISTRY_NAMES
 from iotrules.language.comparing import compare
 from iotrules.model.errors import ConfigError, FileError
 from iotrules.model.inputs import Reload
@@ -58,12 +59,12 @@ class Reloading:
             self._asked.clear()
             await self._reload()
 
-    async def watch(self, path: Path) -> None:
-        """Ask whenever the files at or below `path` are others than they were, until cancelled."""
-        loaded = seen = file_marks(path)
+    async def watch(self, *paths: Path) -> None:
+        """Ask whenever the files at or below `paths` are others than they were, until cancelled."""
+        loaded = seen = file_marks(*paths)
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            before, seen = seen, file_marks(path)
+            before, seen = seen, file_marks(*paths)
             if seen != loaded and seen == before:
                 loaded = seen
                 self.ask()
@@ -100,13 +101,21 @@ def report_changes(before: RuleSet, after: RuleSet) -> None:
         log.info(
             "rule changed", rule=change.rule, change=change.kind, differences=[str(one) for one in change.differences]
         )
-    log.info("rules reloaded", rules=len(after.rules), changed=len(changes))
+    devices = None if after.registry is None else len(after.registry.devices)
+    log.info("rules reloaded", rules=len(after.rules), changed=len(changes), devices=devices)
 
 
-def file_marks(path: Path) -> Marks:
-    """What tells that a rule file was written, appeared or went: (time of change ns, size, inode)."""
-    found = [path] if path.is_file() else [*path.rglob("*.yaml"), *path.rglob("*.yml")]
+def file_marks(*paths: Path) -> Marks:
+    """What tells that a rule file or a registry was written, appeared or went: (time of change ns, size, inode)."""
+    found = [file for path in paths for file in _files(path)]
     return {str(file): mark for file in found if (mark := _mark(file)) is not None}
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or those of a directory that are rules, or its registry."""
+    if not path.is_dir():
+        return [path]
+    return [*path.rglob("*.yaml"), *path.rglob("*.yml"), *(path / name for name in REGISTRY_NAMES)]
 
 
 def _mark(file: Path) -> tuple[int, int, int] | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from iotrules.model.errors import Problem
 from iotrules.yamlfile.nodes import Place
+
+_CONSIDERED = 50
+_TRANSPOSED = 0.8
 
 _SHOWN = 200
 """Longer lines are cut; a place behind the cut is shown without its line."""
@@ -45,5 +49,27 @@ def quoted(text: str, limit: int = 60) -> str:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """`: did you mean "severity"?` for a name that is close to a valid one, else nothing."""
-    found = difflib.get_close_matches(name[:60], sorted(valid), n=1, cutoff=0.6)
-    return f": did you mean {quoted(found[0])}?" if found else ""
+    name = name[:60]
+    found = difflib.get_close_matches(name, sorted(valid), n=_CONSIDERED, cutoff=0.6)
+    best = min(found, key=lambda other: _slip(name, other), default=None)
+    return f": did you mean {quoted(best)}?" if best is not None else ""
+
+
+def _slip(name: str, other: str) -> tuple[float, int, int, str]:
+    """How it was mistyped: by few strokes (two letters that changed places are less than one), else in its end."""
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, other, strict=False)))
+    return _strokes(name, other[:60]), abs(len(name) - len(other)), -alike, other
+
+
+def _strokes(one: str, other: str) -> float:
+    """The edit distance (Damerau-Levenshtein with adjacent transpositions)."""
+    before: list[float] = []
+    line: list[float] = [float(n) for n in range(len(other) + 1)]
+    for row, letter in enumerate(one):
+        before, above, line = line, before, [row + 1.0]
+        for column, wanted in enumerate(other):
+            least = min(before[column] + (letter != wanted), before[column + 1] + 1, line[column] + 1)
+            if row and column and letter == other[column - 1] and one[row - 1] == wanted:
+                least = min(least, above[column - 1] + _TRANSPOSED)
+            line.append(least)
+    return line[-1]

@@ -87,8 +87,15 @@ def _problems(
         place, node = _locate(root, detail, at)
         grouped.setdefault(place, []).append((detail, node))
     for place, group in grouped.items():
-        for message, hint in _messages(group, model):
+        for message, hint in _messages(group, model, _called(root, at)):
             yield source.problem(place, message, hint)
+
+
+def _called(root: Node, at: Scalar | None) -> str:
+    """A key by its name in quotes; a document that has none is called by the words that stand for its key."""
+    if at is None:
+        return "the file"
+    return at.text if at.place == root.place else quoted(at.text)
 
 
 def _locate(root: Node, detail: ErrorDetails, at: Scalar | None) -> tuple[Place, Node]:
@@ -106,18 +113,19 @@ def _locate(root: Node, detail: ErrorDetails, at: Scalar | None) -> tuple[Place,
     return place, node
 
 
-def _messages(group: list[tuple[ErrorDetails, Node]], model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+def _messages(group: list[tuple[ErrorDetails, Node]], model: type[BaseModel], whole: str) -> Iterator[tuple[str, str]]:
+    """`whole` is what the document is called."""
     types_expected = [_EXPECTED[d["type"]] for d, _ in group if d["type"] in _EXPECTED]
     if types_expected:
         detail, node = group[0]
         expected = " or ".join(dict.fromkeys(types_expected))
-        yield f"{_name(detail)} must be {expected}, not {describe(node)}", _type_hint(types_expected, node)
+        yield f"{_name(detail, whole)} must be {expected}, not {describe(node)}", _type_hint(types_expected, node)
         return
     for detail, node in group:
-        yield _message(detail, node, model), ""
+        yield _message(detail, node, model, whole), ""
 
 
-def _message(detail: ErrorDetails, node: Node, model: type[BaseModel]) -> str:
+def _message(detail: ErrorDetails, node: Node, model: type[BaseModel], whole: str) -> str:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
@@ -126,12 +134,15 @@ def _message(detail: ErrorDetails, node: Node, model: type[BaseModel]) -> str:
             return f"the key {quoted(str(detail['loc'][-1]))} is missing"
         case "literal_error" | "enum":
             words = [word.strip("'\"") for word in context["expected"].replace(" or ", ", ").split(", ")]
+            if detail["loc"][-1:] == ("[key]",):
+                key = str(detail["loc"][-2])
+                return f"{quoted(key)} must be one of {', '.join(words)}{nearest(key, words)}"
             near = nearest(node.text, words) if isinstance(node, Scalar) else ""
-            return f"{_name(detail)} must be one of {', '.join(words)}, not {describe(node)}{near}"
+            return f"{_name(detail, whole)} must be one of {', '.join(words)}, not {describe(node)}{near}"
         case "value_error":
-            return f"{_name(detail)}: {context['error']}"
+            return f"{_name(detail, whole)}: {context['error']}"
     said = detail["msg"]
-    return f"{_name(detail)}: {said[:1].lower()}{said[1:]}"
+    return f"{_name(detail, whole)}: {said[:1].lower()}{said[1:]}"
 
 
 def _unknown_key(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -168,11 +179,11 @@ def _models_in(model: type[BaseModel], path: tuple[int | str, ...]) -> Iterator[
     yield from _models_in(model, path[1:])
 
 
-def _name(detail: ErrorDetails) -> str:
-    """`"for"`, or `item 2 of "do"`; the whole file where there is no path."""
+def _name(detail: ErrorDetails, whole: str) -> str:
+    """`"for"`, or `item 2 of "do"`; `whole` where there is no path."""
     keys = [step for step in detail["loc"] if not isinstance(step, str) or "[" not in step]
     if not keys:
-        return "the file"
+        return whole
     last = keys[-1]
     if isinstance(last, int):
         return f"item {last + 1} of {quoted(str(keys[-2]))}" if len(keys) > 1 else f"item {last + 1}"

@@ -1,4 +1,4 @@
-"""A running engine takes changed rule files: on SIGHUP, or by itself with --watch."""
+"""A running engine takes changed rule files and a changed registry: on SIGHUP, or by itself with --watch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import pytest
 from tests.end_to_end.processes import PLANT, Running, engine_arguments, query, running, wait_until
 from tests.mosquitto import running_mosquitto
 
+SILENT = "  silent: {absent: env, for: 500ms}\n"
+
 
 @contextmanager
-def _engine(tmp_path: Path, *more: str) -> Iterator[tuple[Running, Path]]:
+def _engine(tmp_path: Path, *more: str, more_rules: str = "") -> Iterator[tuple[Running, Path]]:
     """An engine that is ready, and its rule file."""
     rules = tmp_path / "rules.yaml"
-    rules.write_text((PLANT / "rules.yaml").read_text())
+    rules.write_text((PLANT / "rules.yaml").read_text() + more_rules)
     with running_mosquitto() as broker:
         arguments = [*engine_arguments(broker.url, tmp_path / "store.db", rules=rules), *more]
         with running(arguments, tmp_path / "engine.log") as engine:
@@ -64,3 +66,26 @@ def test_with_watch_nobody_has_to_ask(tmp_path: Path) -> None:
         engine.wait_for('"event": "rules reloaded"')
         condition = "SELECT count(*) FROM rules WHERE condition LIKE '%temp > 88 degC%'"
         wait_until(lambda: query(tmp_path / "store.db", condition) == [(1,)], 10, engine.said)
+
+
+def _firing(tmp_path: Path) -> set[str]:
+    """The keys of the plant's alerts that fire for `silent`."""
+    found = query(tmp_path / "store.db", "SELECT key FROM alerts WHERE rule = 'silent' AND state = 'firing'")
+    return {key for (key,) in found}
+
+
+@pytest.mark.timeout(90)
+def test_with_watch_a_device_taken_out_of_the_registry_is_not_expected_any_more(tmp_path: Path) -> None:
+    registry = tmp_path / "devices.csv"
+    registry.write_text("site,device\nA,b1\nA,b2\n")
+    with _engine(tmp_path, "--watch", "--registry", str(registry), more_rules=SILENT) as (engine, _):
+        wait_until(lambda: len(_firing(tmp_path)) == 2, 20, engine.said)
+        registry.write_text("site,device\nA,b1\n")
+        said = engine.wait_for('"event": "rules reloaded"')
+        assert '"devices": 1' in said
+        wait_until(lambda: len(_firing(tmp_path)) == 1, 10, engine.said)
+        assert "b1" in _firing(tmp_path).pop()
+        registry.write_text("site,device\nA,b1\nA,b1\n")
+        engine.wait_for("rules not reloaded: the old ones stay")
+        assert f"{registry}:3" in engine.said()
+        assert len(_firing(tmp_path)) == 1

@@ -196,7 +196,7 @@ def test_templates_of_one_name_are_refused_and_a_template_alone_is_fine() -> Non
         ("use: 3", '"use" must be the name of a template, not the number 3', "3}"),
         ("use: limit", 'the template "limit" needs "field", "max" in with', "limit}"),
         ("use: limit, with: {field: temp}", 'needs "max" in with', "limit,"),
-        ("use: limit, with: {field: temp, max: }", 'needs "max" in with', "limit,"),
+        ("use: limit, with: {field: temp, max: }", '"max" has nothing behind it', "max"),
         ("use: limit, with: {field: temp, max: 1, mx: 2}", 'no parameter "mx": did you mean "max"?', "mx"),
         ("use: limit, with: [temp]", '"with" must be a mapping of parameters, not a list', "with"),
         ("use: limit, with: {field: temp, max: warm}", '"max" must be a number, not the text "warm"', "warm"),

@@ -159,3 +159,24 @@ def test_marks_change_with_what_is_written_appears_or_goes(tmp_path: Path) -> No
     assert file_marks(two) == marks[-1]
     (tmp_path / "notes.txt").write_text("d")
     assert file_marks(tmp_path) == marks[-1]
+
+
+@pytest.mark.parametrize("name", ["registry.csv", "registry.yaml", "registry.yml"])
+def test_marks_change_with_the_registry_of_the_directory(tmp_path: Path, name: str) -> None:
+    marks = [file_marks(tmp_path)]
+    (tmp_path / name).write_text("device\nb1\n")
+    marks.append(file_marks(tmp_path))
+    (tmp_path / name).write_text("device\n")
+    marks.append(file_marks(tmp_path))
+    assert len({str(sorted(mark.items())) for mark in marks}) == 3
+
+
+def test_marks_change_with_a_registry_that_stands_elsewhere(tmp_path: Path) -> None:
+    rules, registry = tmp_path / "rules", tmp_path / "devices.csv"
+    rules.mkdir()
+    assert file_marks(rules, registry) == {}
+    registry.write_text("device\nb1\n")
+    before = file_marks(rules, registry)
+    registry.write_text("device\n")
+    assert file_marks(rules, registry).keys() == before.keys() == {str(registry)}
+    assert file_marks(rules, registry) != before

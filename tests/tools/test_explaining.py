@@ -71,7 +71,7 @@ LOADED = load_files({"r.yaml": RULES})
             "with every message of env, and when a hold is over; every 5s as time passes, until 5m after the newest "
             "message",
         ),
-        ("plain", "keeps", "pressure, 5m: 30 samples, about 1,720 bytes"),
+        ("plain", "keeps", "pressure, 5m: 30 samples, about 2,020 bytes"),
         ("ladder", "raises", "major: temp > 80, for 1m without a break"),
         ("ladder", "releases", "minor: the condition is false"),
         ("ladder", "ends", "temp < 60"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
+from math import ceil
 from typing import TypeAlias
 
 from iotrules.language.linting.values import (
@@ -69,10 +70,14 @@ class TooManyCases(Exception):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How quantities are told apart. `steady`: as if values did not change, so that `avg(temp, 5m)` is `temp`."""
+    """How quantities are told apart. `steady`: as if values did not change, so that `avg(temp, 5m)` is `temp`.
+
+    With `interval`, `times` and `changes` are no more than the samples that come, one each `interval` ns.
+    """
 
     fields: dict[str, Field]
     steady: bool = False
+    interval: int | None = None
 
     def name(self, node: Expression) -> str:
         if isinstance(node, Window):
@@ -106,6 +111,8 @@ class View:
 
     def _of_window(self, node: Window) -> Values:
         kind = node.kind.value
+        if self.interval and node.duration and kind in ("times", "changes"):
+            return Interval(0.0, float(ceil(node.duration / self.interval)))
         return self.values(node.argument) if kind in _SAME_SCALE else _BOUNDS.get(kind, ANY_NUMBER)
 
     def _of_sum(self, node: Arithmetic) -> Values:

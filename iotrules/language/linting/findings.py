@@ -39,6 +39,12 @@ KINDS = {
         Kind("L015", "late-differs", "in a sequence, what waits longer than the others comes after them"),
         Kind("L016", "unreachable-level", "a level that is never reached without a higher one is never seen"),
         Kind("L017", "absent-below-late", "while older messages are waited for, nobody knows that there are none"),
+        Kind("L018", "too-few-samples", "a window that has fewer samples than it needs is never known"),
+        Kind("L019", "window-below-interval", "a window that is shorter than the interval has one sample at most"),
+        Kind("L020", "count-out-of-reach", "in a window there are no more samples than the interval lets come"),
+        Kind("L021", "moment-held", "what is true at one message only can't hold until the next ones"),
+        Kind("L022", "expected-too-short", "a device that is not expected any more is not silent"),
+        Kind("L023", "opposed-commands", "two rules that fire together tell a device to do opposite things"),
     )
 }
 """By code, in the order of the codes."""

@@ -32,14 +32,28 @@ def rule_pace_findings(subject: RuleSubject) -> Iterator[Finding]:
 
 
 def sequence_pace_findings(subject: RuleSubject, streams: dict[str, Stream]) -> Iterator[Finding]:
-    """L015."""
+    """L013 and L015 of a sequence."""
     if not isinstance(subject.rule.body, Sequence):
         return
+    yield from _within(subject, subject.rule.body, streams)
     named = sorted({pattern.stream for pattern in subject.rule.body.patterns} & streams.keys())
     if len({streams[name].late for name in named}) > 1:
         said = ", ".join(f"{name} {duration_words(streams[name].late)}" for name in named)
         message = f"late is not the same for the streams of the sequence ({said}): messages that wait are too old then"
         yield subject.written.finding("L015", message, "say the same late for all of them", "sequence")
+
+
+def _within(subject: RuleSubject, body: Sequence, streams: dict[str, Stream]) -> Iterator[Finding]:
+    """Of one device's messages in one stream, the second comes an interval after the first."""
+    name, *others = {one.pattern.stream for one in body.steps} | {one.pattern.stream for one in body.without}
+    stream = streams.get(name)
+    if stream is None or others or stream.interval is None or not set(stream.captures) <= set(subject.rule.by):
+        return
+    if body.within < stream.interval:
+        message = (
+            f"within is {duration_words(body.within)}, {_reports(stream)}: the second message comes when it is over"
+        )
+        yield subject.written.finding("L013", message, "say more than the interval", "within")
 
 
 def _gap(written: Written, max_gap: int | None, stream: Stream) -> Iterator[Finding]:

@@ -9,7 +9,9 @@ from iotrules.language.linting.conditions import condition_findings
 from iotrules.language.linting.findings import Finding
 from iotrules.language.linting.guards import guard_findings, muting_findings
 from iotrules.language.linting.levels import level_findings
+from iotrules.language.linting.opposed import opposed_findings
 from iotrules.language.linting.pace import rule_pace_findings, sequence_pace_findings, stream_pace_findings
+from iotrules.language.linting.samples import sample_findings
 from iotrules.language.linting.subjects import Subjects, subjects
 from iotrules.language.linting.timing import hold_findings, key_findings, stream_findings
 from iotrules.language.linting.twins import twin_findings
@@ -46,7 +48,9 @@ def _all(subject: Subjects) -> Iterator[Finding]:
         yield from hold_findings(rule)
         yield from key_findings(rule)
         yield from guard_findings(rule)
+        yield from sample_findings(rule)
         yield from rule_pace_findings(rule)
         yield from sequence_pace_findings(rule, streams)
     yield from muting_findings(subject.rules)
     yield from twin_findings(subject.rules)
+    yield from opposed_findings(subject.rules)

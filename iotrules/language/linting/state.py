@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,8 +12,14 @@ from iotrules.model.expression import Clock, Expression, Lag, Members, Outlier, 
 from iotrules.model.rules import Ladder, Rule, RuleSet, Stream, rungs_of
 from iotrules.model.times import duration_words
 
-BYTES_OF_A_KEY = 6_000
-BYTES_OF_A_WINDOW = 700
+BYTES_OF_A_KEY = 3_000
+"""Of a stream, whatever the number of rules that look at it: its newest values, its clock, what tells repeats."""
+
+BYTES_OF_A_RULE = 15
+BYTES_WHILE_ACTIVE = 1_000
+"""Of a rule and key that is pending or firing."""
+
+BYTES_OF_A_WINDOW = 1_000
 BYTES_OF_A_SAMPLE = 34
 """As CPython 3.11 holds them: a time, a value and one sum, and half as many again that have left already."""
 
@@ -32,30 +39,43 @@ class WindowEstimate:
 
 @dataclass(frozen=True, slots=True)
 class StateEstimate:
-    """Of one rule and key. Rules with the same `by` share equal windows, so together they need less."""
+    """Of one rule and key. Rules with the same `by` share equal windows, so together they need less.
+
+    `sharing` rules of the stream are kept by the same labels, this one among them: each bears its part of the key.
+    """
 
     rule: str
     stream: str
     by: tuple[str, ...]
     windows: tuple[WindowEstimate, ...]
+    sharing: int = 1
 
     @property
     def bytes(self) -> int:
-        return BYTES_OF_A_KEY + sum(window.bytes for window in self.windows)
+        """While the rule is neither pending nor firing for the key."""
+        return BYTES_OF_A_KEY // self.sharing + BYTES_OF_A_RULE + sum(window.bytes for window in self.windows)
 
 
 def estimate_state(rules: RuleSet, most_samples: int) -> list[StateEstimate]:
     """For every rule, in reading order; a window holds `most_samples` at most, or what its stream says."""
-    return [_estimate(rule, rules.streams[rule.stream], most_samples) for rule in rules.rules.values()]
+    sharing = Counter(_key(rule) for rule in rules.rules.values())
+    return [
+        _estimate(rule, rules.streams[rule.stream], most_samples, sharing[_key(rule)]) for rule in rules.rules.values()
+    ]
 
 
-def _estimate(rule: Rule, stream: Stream, most: int) -> StateEstimate:
+def _key(rule: Rule) -> tuple[object, ...]:
+    """What rules that share the state of a key have in common."""
+    return rule.stream, rule.joined, rule.by, rule.across
+
+
+def _estimate(rule: Rule, stream: Stream, most: int, sharing: int) -> StateEstimate:
     found = {}
     for window in (window for node in _conditions(rule) for window in windows(node)):
         estimate = _window(window, stream.interval, most if stream.max_samples is None else stream.max_samples)
         if estimate.samples:
             found[estimate.text] = estimate
-    return StateEstimate(rule.name, stream.name, rule.by, tuple(found.values()))
+    return StateEstimate(rule.name, stream.name, rule.by, tuple(found.values()), sharing)
 
 
 def _conditions(rule: Rule) -> list[Expression]:

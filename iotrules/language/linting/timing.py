@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iotrules.language.linting.findings import Finding
-from iotrules.language.linting.subjects import Path, RuleSubject, StreamSubject, raisings
-from iotrules.model.rules import Absence, Hold
+from iotrules.language.linting.subjects import Path, Raising, RuleSubject, StreamSubject, raisings
+from iotrules.language.unparse import unparse
+from iotrules.model.expression import And, Statistic, Window
+from iotrules.model.rules import NO_HOLD, Absence, Hold
 from iotrules.model.sequences import Sequence
 from iotrules.model.times import duration_words
+from iotrules.yamlfile import node_at
 
 
 def hold_findings(subject: RuleSubject) -> Iterator[Finding]:
-    """L003, L004 and L017."""
+    """L003, L004, L017, L021 and L022."""
     body = subject.rule.body
     if isinstance(body, Absence):
         yield from _absent_too_short(subject, body.hold)
+        yield from _not_expected(subject, body)
         return
     for raising in raisings(subject):
         yield from _hold_too_short(subject, raising.hold, raising.hold_path, "fires")
+        yield from _moment_held(subject, raising)
         for ending in raising.endings:
             yield from _hold_too_short(subject, ending.hold, ending.hold_path, "ends")
 
@@ -42,6 +47,31 @@ def _absent_too_short(subject: RuleSubject, hold: Hold) -> Iterator[Finding]:
         )
         hint = "say a longer for, or a shorter late in the stream's time"
         yield subject.written.finding("L017", message, hint, "for")
+
+
+def _not_expected(subject: RuleSubject, body: Absence) -> Iterator[Finding]:
+    wanted = _nanoseconds(body.hold, subject.stream.interval)
+    if not body.registered and wanted >= body.seen_within:
+        said = node_at(subject.written.node, ["expect"]) is not None
+        message = (
+            f"never fires: after {duration_words(body.seen_within)} of silence a device is not expected any more, and "
+            f"for is {_words(body.hold)}"
+        )
+        hint = "say a longer seen_within, such as seen_within 7d" if said else "say expect: seen_within 30d"
+        yield subject.written.finding("L022", message, hint, "expect" if said else "for")
+
+
+def _moment_held(subject: RuleSubject, raising: Raising) -> Iterator[Finding]:
+    """`changed` is true at one message, and false at the next unless the value changes again."""
+    if raising.hold == NO_HOLD or 0 < _intervals(raising.hold, subject.stream.interval) < 1:
+        return
+    parts = raising.when.operands if isinstance(raising.when, And) else (raising.when,)
+    for part in parts:
+        if isinstance(part, Window) and part.kind is Statistic.CHANGED:
+            text, value = unparse(part), unparse(part.argument)
+            message = f"{text} must hold for {_words(raising.hold)}: {value} would have to change with every message"
+            hint = f"leave for out, or count changes: changes({value}, 10m) >= 3"
+            yield subject.written.finding("L021", message, hint, *raising.when_path, part=text)
 
 
 def _nanoseconds(hold: Hold, interval: int | None) -> int:

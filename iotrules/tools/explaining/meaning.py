@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from iotrules.engine.wakeups import every_and_horizon
 from iotrules.engine.windows import MAX_SAMPLES
-from iotrules.language.linting import estimate_state
+from iotrules.language.linting import BYTES_WHILE_ACTIVE, estimate_state
 from iotrules.language.unparse import unparse
 from iotrules.model.expression import (
     Comparison,
@@ -256,7 +256,11 @@ def _looked(rules: RuleSet, rule: Rule) -> Iterator[Said]:
 
 def _kept(rules: RuleSet, rule: Rule) -> Iterator[Said]:
     one = next(one for one in estimate_state(rules, MAX_SAMPLES) if one.rule == rule.name)
-    yield "keeps", f"about {one.bytes:,} bytes for each key"
+    part = f", with its part of what {one.sharing} rules share" if one.sharing > 1 else ""
+    yield (
+        "keeps",
+        f"about {one.bytes:,} bytes for each key{part}; {BYTES_WHILE_ACTIVE:,} more while it is pending or firing",
+    )
     for window in one.windows:
         most = "at most " if window.bound else ""
         yield "keeps", f"{window.text}: {most}{window.samples:,} samples, about {window.bytes:,} bytes"
