@@ -56,11 +56,6 @@ class Deliverer:
         self._held: set[str] = set()
         self._fault: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._begun = asyncio.Event()
-
-    def begin(self) -> None:
-        """From now on effects leave: the broker can be reached."""
-        self._begun.set()
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
         """Take over effects that are in the ledger, in its order; those that it has already are left alone."""
@@ -102,7 +97,6 @@ class Deliverer:
 
     async def _run(self, lane: Lane) -> None:
         waiting = self._lanes[lane]
-        await self._begun.wait()
         while waiting:
             await self._deliver(waiting[0])
             self._held.discard(waiting.popleft().effect.id)

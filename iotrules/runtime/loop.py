@@ -155,10 +155,9 @@ class Runtime:
             await self._functions.start()
             before = self._filters()
             await self._use_rules()
-            self._deliverer.add(rows)
-            await self._connect_and_decide(dropped=sorted(set(before) - set(self._filters())))
+            await self._connect(dropped=sorted(set(before) - set(self._filters())))
             if not self._stop_asked.is_set():
-                self._deliverer.begin()
+                self._deliverer.add(rows)
                 await self._listen()
                 ready()
             while not self._stop_asked.is_set():
@@ -169,20 +168,6 @@ class Runtime:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close()
-
-    async def _connect_and_decide(self, dropped: Sequence[str]) -> None:
-        """What the broker has kept for us may come before its answers, and be more than may wait unacknowledged."""
-        connecting = asyncio.create_task(self._connect(dropped), name="connect")
-        connecting.add_done_callback(lambda _: self._inbox.wake())
-        try:
-            while not (connecting.done() or self._stop_asked.is_set()):
-                await self._turn()
-        finally:
-            if not connecting.done():
-                connecting.cancel()
-                await asyncio.gather(connecting, return_exceptions=True)
-        if not connecting.cancelled():
-            connecting.result()
 
     async def _connect(self, dropped: Sequence[str]) -> None:
         """Reach the broker, however long that takes: after a power cut it may start later than we do."""

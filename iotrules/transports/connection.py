@@ -119,9 +119,6 @@ class Outstanding:
         return self.messages > UNREAD_LIMIT or self._bytes_taken - self._bytes_done > UNREAD_BYTES
 
 
-_LONGEST_ANSWER = 600.0
-"""Seconds to wait for an answer of the broker, however much else it sends."""
-
 Batch: TypeAlias = list[tuple[Arrival, AckToken]]
 Taken: TypeAlias = list[tuple[int, ReasonCode]]
 
@@ -146,8 +143,6 @@ class Connection:
         self._stopping = False
         self._reason = ""
         self._last_error = ""
-        self._heard = 0
-        """Messages that came."""
         self._final = False
         self._largest_packet = _ANY_SIZE
         self._subscriptions: dict[int, asyncio.Future[list[ReasonCode]]] = {}
@@ -228,14 +223,8 @@ class Connection:
         self._client.disconnect()
 
     async def _first_of(self, wanted: asyncio.Future[Any]) -> None:
-        """An answer comes behind what the broker has kept for us, so nobody gives up while that still comes."""
-        limit, heard = self._settings.connect_timeout, -1
-        ends = self._loop.time() + max(limit, _LONGEST_ANSWER)
-        while heard != self._heard and self._loop.time() < ends:
-            heard = self._heard
-            await asyncio.wait({wanted, self.closed}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            if wanted.done() or self.closed.done():
-                break
+        limit = self._settings.connect_timeout
+        await asyncio.wait({wanted, self.closed}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if self.closed.done() and not wanted.done():
             raise UnavailableError(self.closed.result().reason)
 
@@ -316,7 +305,6 @@ class Connection:
             topic = error.object.decode("utf-8", "backslashreplace")
         token = Token(self, message.mid if message.qos else 0, len(message.payload))
         self._settings.outstanding.take(token.size)
-        self._heard += 1
         self._arrivals.append((Arrival(topic, bytes(message.payload), self._settings.clock()), token))
         self._wake()
 
