@@ -143,6 +143,10 @@ class Connection:
         self._stopping = False
         self._reason = ""
         self._last_error = ""
+        self._in_order: deque[int] = deque()
+        """Packet identifiers of what came and is not acknowledged, as it came."""
+        self._ours: set[int] = set()
+        """Of these, what is ours and waits for those before it."""
         self._final = False
         self._largest_packet = _ANY_SIZE
         self._subscriptions: dict[int, asyncio.Future[list[ReasonCode]]] = {}
@@ -207,8 +211,15 @@ class Connection:
         return self._client.publish(topic, payload, qos=1, retain=False, properties=properties).mid
 
     def acknowledge(self, packet_id: int) -> None:
-        """Tell the broker that a message is ours."""
-        self._client.ack(packet_id, 1)
+        """Tell the broker that a message is ours, once all that came before it are: it may insist on that order.
+
+        Source: MQTT 5.0, 4.6 [MQTT-4.6.0-2].
+        """
+        self._ours.add(packet_id)
+        while self._in_order and self._in_order[0] in self._ours:
+            first = self._in_order.popleft()
+            self._ours.discard(first)
+            self._client.ack(first, 1)
 
     def settle(self, tokens: Sequence[AckToken]) -> None:
         """These don't count any more as read and not acknowledged, whichever connection they came by."""
@@ -304,6 +315,8 @@ class Connection:
         except UnicodeDecodeError as error:
             topic = error.object.decode("utf-8", "backslashreplace")
         token = Token(self, message.mid if message.qos else 0, len(message.payload))
+        if token.packet_id:
+            self._in_order.append(token.packet_id)
         self._settings.outstanding.take(token.size)
         self._arrivals.append((Arrival(topic, bytes(message.payload), self._settings.clock()), token))
         self._wake()
