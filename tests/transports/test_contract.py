@@ -98,6 +98,26 @@ async def test_a_token_of_an_earlier_connection_acknowledges_nothing(world: Worl
     assert inbox.payloads[5:8] == [b"a", b"b", b"c"]
 
 
+async def test_messages_may_be_acknowledged_in_any_order(world: World) -> None:
+    """A broker may insist on the order in which it sent them."""
+    engine, device = world.client("engine"), world.client("device")
+    inbox = Inbox(engine, acknowledge=False)
+    await engine.start(["t"], inbox)
+    async with started(device):
+        for payload in (b"a", b"b", b"c"):
+            await device.publish("t", payload)
+        await inbox.have(3)
+        for token in reversed(inbox.tokens()):
+            engine.acknowledge([token])
+        await engine.publish("other", b"the connection is still there")
+        assert engine.generation == 1
+        await engine.stop()
+        async with started(world.client("engine"), "t") as again:
+            await device.publish("t", b"next")
+            await again.have(1)
+    assert again.payloads == [b"next"]
+
+
 async def test_cutting_connections_again_and_again_loses_nothing(world: World) -> None:
     wanted = {b"%d" % number for number in range(400)}
     engine, device = world.client("engine"), world.client("device")
