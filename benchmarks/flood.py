@@ -61,10 +61,10 @@ async def _latencies(seconds: float, flood: int) -> list[float]:
             message = _message(device, round_, 97.0 if hot else 60.0)
             load.write(publish(TOPIC.format(f"b{device}"), message, number % 65_535 + 1))
             number += 1
-            await asyncio.sleep(max(0.0, began + number / DEVICES - time.perf_counter()))
+            await asyncio.sleep(max(0.0, began + number / DEVICES - time.perf_counter()))  # the rate
         if flooding is not None:
             await _ended(flooding)
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # what has not come by then is told of
         for wire in (listener, load, mad):
             wire.close()
     if sent:
@@ -79,7 +79,7 @@ async def _flood(wire: Wire, rate: int) -> None:
         batch = (publish(TOPIC.format("b999"), _message(999, n, 60.0), n % 65_535 + 1) for n in range(number, due))
         wire.write(b"".join(batch))
         number = due
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.005)  # the grain of the rate
 
 
 if __name__ == "__main__":

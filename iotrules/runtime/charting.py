@@ -50,7 +50,7 @@ class Charting:
             self._arrived.clear()
             for group in range(GROUPS):
                 await self._write(group)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(PAUSE)  # others have the time between
 
     async def close(self) -> None:
         """Write what waits."""

@@ -107,7 +107,7 @@ class Deliverer:
         attempts, next_try = row.attempts, row.next_try
         while True:
             if pause := self._wait(attempts, next_try):
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # the backoff
             await self._lease.confirm()
             receipt = await self._attempt(row.effect, attempts)
             change = await self._inbox.settle(receipt)

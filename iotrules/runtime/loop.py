@@ -110,7 +110,7 @@ class Runtime:
             clock,
             self._inbox,
             self._remembered,
-            jitter or random.Random(),  # noqa: S311 - jitter
+            jitter or random.Random(),  # noqa: S311 - spreads retries, keeps no secret
             self._lease,
         )
 

@@ -77,7 +77,8 @@ class SystemDisk:
     async def transact(
         self, connection: aiosqlite.Connection, fence: tuple[str, str], statements: Sequence[Statement]
     ) -> list[int]:
-        work = partial(transact, connection._conn, fence, statements)  # decision 0015
+        work = partial(transact, connection._conn, fence, statements)
+        # Decision 0015: aiosqlite leaves this method without types, and without a name for others.
         changed: list[int] = await connection._execute(work)  # type: ignore[no-untyped-call]
         return changed
 

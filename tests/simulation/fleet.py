@@ -47,7 +47,7 @@ class Device:
     async def offline(self, secs: float) -> None:
         self._offline += 1
         self._broker.cut(self.name)
-        await asyncio.sleep(secs)
+        await asyncio.sleep(secs)  # virtual time
         self._offline -= 1
         if not self._offline:
             self._broker.join(self.name)
@@ -60,13 +60,13 @@ class Device:
         at = (START // MILLISECOND) + round(event.at * 1000)
         body = json.dumps({"ts": at, "boot": f"b{event.boot}", "seq": event.seq, "temp": event.temp}).encode()
         message = (STREAM.format(device=self.name), body[:-9] if event.fate == "garbled" else body)
-        await asyncio.sleep(event.delay)
+        await asyncio.sleep(event.delay)  # virtual time
         if event.fate != "lost":
             self._publish(*message)
         if event.fate == "twice":
             self._publish(*message)
         if event.fate in ("lost", "unheard"):
-            await asyncio.sleep(RESENDS_AFTER)
+            await asyncio.sleep(RESENDS_AFTER)  # virtual time
             self._publish(*message)
 
     def _publish(self, topic: str, payload: bytes) -> None:
@@ -97,7 +97,7 @@ class Device:
         self._facts.executed.append(Executed(self._now(), self.name, payload))
         self._facts.events += 1
         self._answer(name, "acknowledged", times)
-        await asyncio.sleep(WORKS_FOR)
+        await asyncio.sleep(WORKS_FOR)  # virtual time
         self._answer(name, "succeeded", times)
 
     def _answer(self, command: str, status: str, times: int) -> None:

@@ -47,7 +47,7 @@ class SimulatedFunctions:
         fate = Random(f"{self._chance} {name} {self._calls[name]}").random()
         if fate < 0.1:
             raise UnavailableError("no room for another environment (by script)")
-        await asyncio.sleep(HANGS if fate < 0.2 else TAKES)
+        await asyncio.sleep(HANGS if fate < 0.2 else TAKES)  # virtual time
         usage = FunctionUsage(f"{name} {self._calls[name]}", cold=False, init_ms=0.0, duration_ms=200.0, billed_ms=200,
                               memory_mb=128, max_memory_mb=40)  # fmt: skip
         if fate < 0.35:

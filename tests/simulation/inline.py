@@ -111,20 +111,20 @@ class InlineConnection:
         """SQLite closes whatever the disk says."""
         with contextlib.suppress(apsw.Error):
             self._db.close(True)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # virtual time
 
     async def run(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
         """Run one statement, or a script, and return its rows. sqlite3.Error if it fails."""
-        await asyncio.sleep(SYNC_TAKES if sql == "COMMIT" else 0)
+        await asyncio.sleep(SYNC_TAKES if sql == "COMMIT" else 0)  # virtual time
         return self.at_once(lambda: list(self._db.execute(sql, parameters)))
 
     async def run_many(self, sql: str, rows: Sequence[Row]) -> list[Row]:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # virtual time
         return self.at_once(lambda: list(self._db.executemany(sql, rows)))
 
     async def visit(self, fence: tuple[str, str], statements: Sequence[Statement]) -> list[int]:
         """A whole transaction in one go."""
-        await asyncio.sleep(SYNC_TAKES)
+        await asyncio.sleep(SYNC_TAKES)  # virtual time
         return self.at_once(lambda: transact(Visit(self._db), fence, self.planned(statements)))
 
     def planned(self, statements: Sequence[Statement]) -> Sequence[Statement]:
@@ -192,7 +192,7 @@ class StoreDisk:
         self._kind = kind
 
     async def connect(self, path: Path) -> aiosqlite.Connection:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # virtual time
         try:
             db = apsw.Connection(str(path), vfs=self._disk.vfs)
         except apsw.Error as error:
@@ -225,7 +225,7 @@ class StoreDisk:
             self._disk.replace(path.name, content)
 
     async def work(self, work: Callable[[], T]) -> T:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # virtual time
         return work()
 
 

@@ -33,25 +33,25 @@ class Weather:
     async def cut(self, secs: float) -> None:
         if secs:
             self._broker.cut(ENGINE)
-            await asyncio.sleep(secs)
+            await asyncio.sleep(secs)  # virtual time
             self._broker.join(ENGINE)
         else:
             self._broker.drop_connection(ENGINE)
 
     async def lose_acks(self, secs: float) -> None:
         self.loses_acks = True
-        await asyncio.sleep(secs)
+        await asyncio.sleep(secs)  # virtual time
         self.loses_acks = False
         self._broker.drop_connection(ENGINE)
 
     async def lose_publishing(self, secs: float, *, taken: bool) -> None:
         self.publishing = "taken" if taken else "refused"
-        await asyncio.sleep(secs)
+        await asyncio.sleep(secs)  # virtual time
         self.publishing = ""
 
     async def slow_down(self, secs: float, by: float) -> None:
         self.slow = by
-        await asyncio.sleep(secs)
+        await asyncio.sleep(secs)  # virtual time
         self.slow = 0.0
 
 
@@ -98,7 +98,7 @@ class Network:
                 self._published(topic, payload)
             await self._inner.publish(topic, payload, expires_in=expires_in)
         if state:
-            await asyncio.sleep(NOTICES_AFTER)
+            await asyncio.sleep(NOTICES_AFTER)  # virtual time
             raise UnavailableError(f"nobody answered about a message to {topic} (by script)")
 
     async def stop(self) -> None:

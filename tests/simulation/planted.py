@@ -180,7 +180,7 @@ class QueueingTransport(Carried):
             try:
                 return await self.inner.publish(topic, payload, expires_in=expires_in)
             except UnavailableError:
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # virtual time
 
 
 class RenamingTransport(Carried):

@@ -58,7 +58,7 @@ def test_a_day_passes_at_once_and_in_order() -> None:
     clock = VirtualClock(loop)
 
     async def wait(name: str, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds)  # virtual time
         seen.append(name)
 
     async def both() -> int:

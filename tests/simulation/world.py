@@ -92,7 +92,7 @@ class World:
         await self._until(self._script.lasts)
         await asyncio.gather(*self._tasks)
         self._calm()
-        await asyncio.sleep(self._script.settles)
+        await asyncio.sleep(self._script.settles)  # virtual time
         self._finished = True
         self._runtime.stop()
         await lives
@@ -105,7 +105,7 @@ class World:
         waiting: list[object] = []
         client = MemoryTransport(self._broker, ENGINE)
         await client.start([STREAM.format(device="+")], waiting.extend)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # virtual time
         await client.stop()
         return Outcome(
             self._script,
@@ -130,7 +130,7 @@ class World:
             await device.start()
 
     async def _until(self, at: float) -> None:
-        await asyncio.sleep(max(0.0, at - self._loop.time()))
+        await asyncio.sleep(max(0.0, at - self._loop.time()))  # virtual time
 
     def _happen(self, event: Event) -> None:
         """Have one event of the script begin."""
@@ -181,7 +181,7 @@ class World:
 
     async def _fill(self, secs: float) -> None:
         self._disk.full = True
-        await asyncio.sleep(secs)
+        await asyncio.sleep(secs)  # virtual time
         self._disk.full = False
 
     def _reload(self, version: int) -> None:
@@ -222,7 +222,7 @@ class World:
             await self._one_life()
             if self._finished:
                 return
-            await asyncio.sleep(self._down.secs)
+            await asyncio.sleep(self._down.secs)  # virtual time
             self._mend()
 
     async def _one_life(self) -> None:
